@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Programs on the host, run without a shell, bounded in time and output."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..model.errors import NotFoundError, PeerError, UnavailableError, UnsupportedError
+
+if t.TYPE_CHECKING:
+    import selectors
+    import subprocess
+    from collections.abc import Mapping, Sequence
+
+OUTPUT_LIMIT_BYTES = 32 << 20
+
+_STDERR_KEPT_BYTES = 64 << 10
+_CHUNK_BYTES = 64 << 10
+_LOOK_SECONDS = 0.1  # how soon the end of a program is seen when a daemon it left behind keeps its pipes open
+
+
+class Completed(t.NamedTuple):
+    """How a program ended: all of its standard output, the end of its standard error, exit status (-N: signal N)."""
+
+    stdout: bytes
+    stderr: bytes
+    status: int
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    output_limit: int = OUTPUT_LIMIT_BYTES,
+) -> Completed:
+    """Run ``argv`` to its end in a process group of its own and return what it said; any exit status is an answer.
+
+    Secrets go through ``stdin`` only: arguments and the environment can be read by others on the host. ``env`` replaces
+    the environment of this process (None: inherit). ``timeout`` is in seconds; whatever makes this function raise also
+    kills the whole group. Of standard error the last 64 KiB are kept.
+
+    Raises:
+        NotFoundError: ``program-missing``: there is no such program on PATH.
+        UnsupportedError: ``program-not-runnable``: the system refuses to start it.
+        UnavailableError: ``program-timeout``: it did not end in time.
+        PeerError: ``output-too-large``: standard output is longer than ``output_limit`` bytes.
+    """
+    import subprocess
+    import time
+
+    deadline = time.monotonic() + timeout
+    process = _start(argv, env=env)
+    has_ended = False
+    try:
+        stdout, stderr = _exchange(process, stdin, deadline=deadline, output_limit=output_limit)
+        status = process.wait(max(0.0, deadline - time.monotonic()))
+        has_ended = True
+    except (TimeoutError, subprocess.TimeoutExpired):
+        raise UnavailableError(
+            f"The program {argv[0]} did not end in time",
+            code="program-timeout",
+            why=f"stopped after {timeout:g} s",
+            fix="Raise timeout, or run it by hand on the host to see what it waits for",
+            subject=argv[0],
+        ) from None
+    finally:
+        if not has_ended:
+            _kill_group(process)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    return Completed(stdout, stderr, status)
+
+
+def _start(argv: Sequence[str], *, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+    import subprocess
+
+    program = argv[0]
+    pipe = subprocess.PIPE
+    try:
+        return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True, bufsize=0)
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"The program {program} is not installed on the host",
+            code="program-missing",
+            why="it is not on PATH" if "/" not in program else "",
+            fix=f"Install {program}, or make PATH of the task name its folder",
+            subject=program,
+        ) from error
+    except OSError as error:
+        raise UnsupportedError(
+            f"The program {program} cannot be started",
+            code="program-not-runnable",
+            why=error.strerror or type(error).__name__,
+            fix="Check that it is executable for the user the task runs as and built for this machine",
+            subject=program,
+        ) from error
+
+
+def _exchange(
+    process: subprocess.Popen[bytes], stdin: bytes, *, deadline: float, output_limit: int
+) -> tuple[bytes, bytes]:
+    """Feed and read ``process`` until its output ends, or until it has ended itself and nothing is left to read."""
+    import selectors
+    import time
+
+    stdout, stderr, rest = bytearray(), bytearray(), memoryview(stdin)
+    with selectors.DefaultSelector() as selector:
+        _register(selector, process)
+        while selector.get_map():
+            has_ended = process.poll() is not None
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            ready = selector.select(0 if has_ended else min(left, _LOOK_SECONDS))
+            if has_ended and not ready:
+                break
+            for key, _events in ready:
+                if key.fileobj is process.stdin:
+                    rest = rest[_write(key.fd, rest) :]
+                    is_over = not rest
+                else:
+                    chunk = os.read(key.fd, _CHUNK_BYTES)
+                    (stdout if key.fileobj is process.stdout else stderr).extend(chunk)
+                    is_over = not chunk
+                if is_over:
+                    selector.unregister(key.fileobj)
+                    t.cast("t.IO[bytes]", key.fileobj).close()
+            del stderr[:-_STDERR_KEPT_BYTES]
+            if len(stdout) > output_limit:
+                raise _too_large(str(t.cast("Sequence[str]", process.args)[0]), output_limit)
+    return bytes(stdout), bytes(stderr)
+
+
+def _register(selector: selectors.BaseSelector, process: subprocess.Popen[bytes]) -> None:
+    import selectors
+
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            os.set_blocking(pipe.fileno(), False)
+            selector.register(pipe, selectors.EVENT_WRITE if pipe is process.stdin else selectors.EVENT_READ)
+
+
+def _write(descriptor: int, rest: memoryview) -> int:
+    """Write what fits now; a program that does not want its input gets none of the rest."""
+    try:
+        return os.write(descriptor, rest[:_CHUNK_BYTES]) if rest else 0
+    except BrokenPipeError:
+        return len(rest)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    import contextlib
+    import signal
+
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _too_large(program: str, limit: int) -> PeerError:
+    return PeerError(
+        f"The program {program} said more than expected",
+        code="output-too-large",
+        why=f"its output is longer than {limit} bytes",
+        fix="Run it by hand on the host and look at its output",
+        subject=program,
+    )
