@@ -1,0 +1,34 @@
+# The doors of the checkout. "make help" lists them; each one sets up what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help setup servers test lint sanity docs dist demo clean
+ARGS ?=
+
+help: ## list the doors
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## virtual environment and collection link; quick when up to date
+	@tools/setup
+
+servers: ## install the servers that the tests need (Debian and Ubuntu, as root)
+	@tools/servers
+
+test: setup servers ## every test; ARGS="-k word" or a path narrows them
+	@tools/test $(ARGS)
+
+lint: setup ## every static check; ARGS="mypy ruff" narrows them
+	@tools/lint $(ARGS)
+
+sanity: setup ## ansible-test sanity alone; ARGS="--test validate-modules" narrows it
+	@tools/sanity $(ARGS)
+
+docs: setup ## the documentation site, in build/docs/html
+	@tools/docs
+
+dist: setup ## the collection tarball, in build/dist
+	@tools/dist
+
+demo: setup servers ## the main job, from an empty host to proof
+	@demo/run
+
+clean: ## remove everything the doors made
+	rm -rf .venv build .ansible
