@@ -44,8 +44,8 @@ class Manifest(t.NamedTuple):
 def parse_manifest(raw: bytes, *, media_type: str = "", subject: str = "manifest") -> Manifest | Index:
     """Return the manifest or index that ``raw`` is.
 
-    ``media_type`` is the Content-Type or the descriptor's word for it, parameters allowed; empty when there is none, then
-    the document speaks for itself. ``subject`` names the document in errors.
+    ``media_type`` is the Content-Type or the descriptor's word for it, parameters allowed; when it is empty the document
+    speaks for itself. ``subject`` names the document in errors.
 
     Raises:
         PeerError: too large, not JSON, of an unknown type, both image and index, of another type than ``media_type``
@@ -94,17 +94,19 @@ def _media_type(fields: Fields, *, announced: str, subject: str) -> str:
     """Return the one type that announcement, ``mediaType`` and shape agree on."""
     is_image, is_index = fields.has("layers") or fields.has("config"), fields.has("manifests")
     if is_image and is_index:
-        raise _type_error(subject, "ambiguous-manifest", "it has both layers and manifests")
+        raise _type_error(subject, code="ambiguous-manifest", why="it has both layers and manifests")
     declared = fields.optional_text("mediaType")
     if declared and announced and media_types.is_document(announced) and declared != announced:
         raise _type_error(
-            subject, "mediatype-mismatch", f"it was sent as {announced} and calls itself {declared}"
+            subject, code="mediatype-mismatch", why=f"it was sent as {announced} and calls itself {declared}"
         )
     actual = declared or (announced if media_types.is_document(announced) else "") or _type_of_shape(fields, is_index)
     if not media_types.is_document(actual):
-        raise _type_error(subject, "unknown-manifest-type", f"its type is {actual or announced or 'not given'}")
+        raise _type_error(
+            subject, code="unknown-manifest-type", why=f"its type is {actual or announced or 'not given'}"
+        )
     if media_types.is_index(actual) != is_index:
-        raise _type_error(subject, "mediatype-mismatch", f"its type is {actual}, its content is not")
+        raise _type_error(subject, code="mediatype-mismatch", why=f"its type is {actual}, its content is not")
     return actual
 
 
@@ -115,7 +117,7 @@ def _type_of_shape(fields: Fields, is_index: bool) -> str:
     return media_types.OCI_INDEX if is_index else media_types.OCI_MANIFEST
 
 
-def _type_error(subject: str, code: str, why: str) -> PeerError:
+def _type_error(subject: str, *, code: str, why: str) -> PeerError:
     return PeerError(
         f"The manifest of {subject} is of no type that can be trusted",
         code=code,

@@ -34,7 +34,8 @@ _ARCHITECTURES = {
 _DEFAULT_VARIANTS = {("arm64", "v8"), ("arm64", "8"), ("amd64", "v1")}
 _OPERATING_SYSTEMS = {"macos": "darwin"}
 _KNOWN_OPERATING_SYSTEMS = frozenset(
-    "aix android darwin dragonfly freebsd illumos ios linux netbsd openbsd plan9 solaris wasip1 windows".split()
+    {"aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios"}
+    | {"linux", "netbsd", "openbsd", "plan9", "solaris", "wasip1", "windows"}
 )
 
 
@@ -101,8 +102,13 @@ class Platform(t.NamedTuple):
 
     def to_json(self) -> dict[str, str]:
         """Return the object that ``from_json`` reads; what is empty is left out."""
-        words = {"architecture": self.architecture, "os": self.os, "os.version": self.os_version, "variant": self.variant}
-        return {key: word for key, word in words.items() if word}
+        words = (
+            ("architecture", self.architecture),
+            ("os", self.os),
+            ("os.version", self.os_version),
+            ("variant", self.variant),
+        )
+        return {key: word for key, word in words if word}
 
     def ladder(self) -> list[tuple[str, str]]:
         """Return the (architecture, variant) pairs that a host of this platform runs, best first.

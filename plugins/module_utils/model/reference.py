@@ -31,16 +31,6 @@ class Defaults(t.NamedTuple):
     tag: str = "latest"
 
 
-class ImageId(t.NamedTuple):
-    """An engine's image ID or its beginning: 12 to 64 lower-case hexadecimal characters, no algorithm."""
-
-    prefix: str
-
-    def __str__(self) -> str:
-        """Return the characters as they were given."""
-        return self.prefix
-
-
 class Reference(t.NamedTuple):
     """A name for an image: where it lives, its repository path, and a tag, a digest, or both.
 
@@ -94,6 +84,20 @@ class Reference(t.NamedTuple):
         return tag + (f"@{self.digest}" if self.digest is not None else "")
 
 
+class ImageId(t.NamedTuple):
+    """An engine's image ID or its beginning: 12 to 64 lower-case hexadecimal characters, no algorithm.
+
+    ``name`` is what the same characters mean as a repository's name, where they can be one: a name goes before an ID.
+    """
+
+    prefix: str
+    name: Reference | None = None
+
+    def __str__(self) -> str:
+        """Return the characters as they were given."""
+        return self.prefix
+
+
 def parse_reference(text: str, defaults: Defaults = Defaults()) -> Reference:  # noqa: B008 (immutable)
     """Return the reference that ``text`` spells, completed with ``defaults``.
 
@@ -133,16 +137,17 @@ def candidates(text: str, defaults: Defaults = Defaults()) -> list[Reference]:  
 def parse_image(text: str, defaults: Defaults = Defaults()) -> Reference | ImageId:  # noqa: B008 (immutable)
     """Return the reference or the image ID that ``text`` spells.
 
-    An ID is ``sha256:`` and hexadecimal characters, 64 bare ones, or at least 12 bare ones. Twelve to 63 bare ones could
-    name a repository as well: who looks it up tries the repository's name first.
+    An ID is 12 to 64 hexadecimal characters, with or without ``sha256:`` before them.
 
     Raises:
         InputError: neither a reference nor an ID.
     """
     bare = text[len("sha256:") :] if text.startswith("sha256:") else text
-    if _HEX_ID.fullmatch(bare):
-        return ImageId(bare)
-    return parse_reference(text, defaults)
+    if not _HEX_ID.fullmatch(bare):
+        return parse_reference(text, defaults)
+    # distribution/reference refuses 64 bare characters as a name (2.1.9); fewer may be one.
+    may_be_name = bare == text and len(bare) < 64
+    return ImageId(bare, parse_reference(text, defaults) if may_be_name else None)
 
 
 def check_tag(text: str) -> str:
@@ -152,7 +157,12 @@ def check_tag(text: str) -> str:
         InputError: it cannot.
     """
     if not _TAG.fullmatch(text):
-        raise _bad_reference(text, f"{text!r} is not a tag: up to 128 of letters, digits, '_', '.', '-', not starting with '.' or '-'")
+        raise InputError(
+            f"{text!r} is not a tag",
+            code="bad-tag",
+            fix="use up to 128 letters, digits, '_', '.' or '-', and start with none of the last two",
+            subject=text,
+        )
     return text
 
 
@@ -190,12 +200,11 @@ def _checked(reference: Reference, text: str) -> Reference:
     if not _DOMAIN.fullmatch(reference.registry):
         raise _bad_reference(text, f"{reference.registry!r} is not a registry host")
     if not _PATH.fullmatch(reference.path):
-        reason = "repository names are lower-case" if reference.path != reference.path.lower() else (
-            "its parts are letters and digits joined by '.', '_', '__' or '-'"
-        )
-        raise _bad_reference(text, f"{reference.path!r} is not a repository path: {reason}")
+        is_upper = reference.path != reference.path.lower()
+        rule = "must be lower-case" if is_upper else "is letters and digits joined by '.', '_', '__' or '-'"
+        raise _bad_reference(text, f"{reference.path!r} is not a repository path: each part {rule}")
     if len(reference.path) > PATH_LIMIT:
-        raise _bad_reference(text, f"the repository path has {len(reference.path)} characters, at most {PATH_LIMIT} are allowed")
+        raise _bad_reference(text, f"the repository path has {len(reference.path)} of {PATH_LIMIT} allowed characters")
     return reference
 
 

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""What a host holds: images by identity, and the names that point at them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .errors import ConflictError
+from .reference import ImageId
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .digest import Digest
+    from .platform import Platform
+    from .reference import Reference
+
+
+class Identity(t.NamedTuple):
+    """Which image: the digests of its manifest, its config, and the index it was chosen from, as far as known."""
+
+    manifest_digest: Digest | None = None
+    config_digest: Digest | None = None
+    index_digest: Digest | None = None
+
+    @property
+    def digest(self) -> Digest | None:
+        """The digest a tag at the registry has for it: the index's, else the manifest's."""
+        return self.index_digest or self.manifest_digest
+
+    @property
+    def digests(self) -> frozenset[Digest]:
+        """All that are known."""
+        return frozenset(digest for digest in self if digest is not None)
+
+    def is_same_image(self, other: Identity) -> bool:
+        """Tell whether both have the same manifest or, where that is not known of both, the same config."""
+        if self.manifest_digest is not None and other.manifest_digest is not None:
+            return self.manifest_digest == other.manifest_digest
+        return self.config_digest is not None and self.config_digest == other.config_digest
+
+
+class LocalImage(t.NamedTuple):
+    """An image on a host. ``id`` is the engine's word for it; ``names`` hold no digest beside a tag."""
+
+    id: str
+    identity: Identity
+    names: tuple[Reference, ...] = ()
+    platform: Platform | None = None
+    size: int = 0
+    created: str = ""
+    labels: Mapping[str, str] = {}
+
+
+class Observed:
+    """One reading of a host: every image it holds, found by name, digest or ID without another look at the host."""
+
+    def __init__(self, images: Iterable[LocalImage], *, engine: str, platform: Platform) -> None:
+        self.engine = engine
+        self.platform = platform
+        self.images = tuple(images)
+        self.by_name: dict[Reference, LocalImage] = {name: image for image in self.images for name in image.names}
+        self._by_digest: dict[Digest, list[LocalImage]] = {}
+        for image in self.images:
+            for digest in image.identity.digests:
+                self._by_digest.setdefault(digest, []).append(image)
+
+    def with_digest(self, digest: Digest) -> list[LocalImage]:
+        """Return the images that have ``digest`` as manifest, config or index, in the host's order."""
+        return self._by_digest.get(digest, [])
+
+    def pinned(self, reference: Reference) -> LocalImage | None:
+        """Return the image that ``reference`` (a digest without a tag) names: those bytes, in that repository."""
+        if reference.digest is None:
+            return None
+        for image in self.with_digest(reference.digest):
+            if any(name.repository == reference.repository for name in image.names):
+                return image
+        return None
+
+    def find(self, wanted: Reference | ImageId) -> LocalImage | None:
+        """Return the image that ``wanted`` names, or None. A repository's name goes before an ID that looks like one.
+
+        Raises:
+            ConflictError: an ID prefix fits more than one image; ``why`` lists them.
+        """
+        if not isinstance(wanted, ImageId):
+            image = self.by_name.get(wanted.without_digest())
+            if image is not None and (wanted.digest is None or wanted.digest in image.identity.digests):
+                return image
+            return self.pinned(wanted) if wanted.tag is None else None
+        named = self.find(wanted.name) if wanted.name is not None else None
+        if named is not None:
+            return named
+        found = [image for image in self.images if _has_id(image, wanted.prefix)]
+        if len(found) > 1:
+            raise ConflictError(
+                f"Image ID {wanted} is ambiguous",
+                code="ambiguous-id",
+                why="it fits " + ", ".join(sorted(f"{image.id} ({_names(image)})" for image in found)),
+                fix="give more characters of the ID, or the name",
+                subject=str(wanted),
+            )
+        return found[0] if found else None
+
+
+def _has_id(image: LocalImage, prefix: str) -> bool:
+    digests = [image.id.rpartition(":")[2], *(digest.encoded for digest in image.identity.digests)]
+    return any(text.startswith(prefix) for text in digests)
+
+
+def _names(image: LocalImage) -> str:
+    return ", ".join(sorted(name.familiar for name in image.names)) or "no name"

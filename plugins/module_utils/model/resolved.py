@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""What a reference turned out to be at its registry."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .host import Identity
+
+if t.TYPE_CHECKING:
+    from .descriptor import Descriptor
+    from .host import LocalImage
+    from .manifest import Manifest
+    from .platform import Platform
+    from .reference import Reference
+
+
+class Resolved(t.NamedTuple):
+    """The image a reference means for one platform.
+
+    ``reference`` says where the content is; ``descriptor`` is what the tag points at, an index or a manifest.
+    ``manifest`` is None when asking for the digest was enough, because the host holds it.
+    """
+
+    reference: Reference
+    descriptor: Descriptor
+    manifest: Manifest | None = None
+    platform: Platform | None = None
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the image was chosen from an index."""
+        return self.manifest is not None and self.manifest.descriptor.digest != self.descriptor.digest
+
+    @property
+    def identity(self) -> Identity:
+        """The digests of the image, as far as they were asked for."""
+        if self.manifest is None:
+            return Identity(manifest_digest=self.descriptor.digest)
+        index = self.descriptor.digest if self.is_index else None
+        return Identity(self.manifest.descriptor.digest, self.manifest.config.digest, index)
+
+    def is_on(self, image: LocalImage) -> bool:
+        """Tell whether ``image`` is this image, as far as digests tell.
+
+        An image that came from another index is another one although its own manifest stayed: what the registry calls it
+        moved. One whose index is not known (built here, or pulled by another tool) is judged by manifest or config.
+        """
+        if self.descriptor.digest in image.identity.digests:
+            return True
+        if self.manifest is None or (self.is_index and image.identity.index_digest is not None):
+            return False
+        return self.identity.is_same_image(image.identity)
