@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 TIMEOUT_SECONDS = 30.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_TOKEN_USER = "<token>"  # noqa: S105 - the user name by which a helper says that the secret is an identity token
+_TOKEN_USER = "<token>"  # as user name it says that the secret is an identity token
 
 
 def ask_helper(

@@ -55,7 +55,7 @@ class CredentialSource:
     ) -> None:
         """Remember where to look.
 
-        ``task`` maps a registry (``quay.io``) or a part of one (``quay.io/team``, longest match wins) to its credential.
+        ``task`` maps a registry (``quay.io``) or a part of one (``quay.io/team``, the longest wins) to its credential.
         ``default`` serves the registries of ``default_registries`` (None: all) that ``task`` does not name.
         ``environ`` replaces the environment of this process, for lookups of files and helpers.
         """
