@@ -59,10 +59,19 @@ class LocalImage(t.NamedTuple):
 class Observed:
     """One reading of a host: every image it holds, found by name, digest or ID without another look at the host."""
 
-    def __init__(self, images: Iterable[LocalImage], *, engine: str, platform: Platform) -> None:
+    def __init__(
+        self,
+        images: Iterable[LocalImage],
+        *,
+        engine: str,
+        platform: Platform,
+        blobs: frozenset[Digest] = frozenset(),
+    ) -> None:
+        """Hold one reading: ``platform`` is the host's; ``blobs`` need not be fetched again (empty if not known)."""
         self.engine = engine
         self.platform = platform
         self.images = tuple(images)
+        self.blobs = blobs
         self.by_name: dict[Reference, LocalImage] = {name: image for image in self.images for name in image.names}
         self._by_digest: dict[Digest, list[LocalImage]] = {}
         for image in self.images:

@@ -44,7 +44,7 @@ class Manifest(t.NamedTuple):
 def parse_manifest(raw: bytes, *, media_type: str = "", subject: str = "manifest") -> Manifest | Index:
     """Return the manifest or index that ``raw`` is.
 
-    ``media_type`` is the Content-Type or the descriptor's word for it, parameters allowed; when it is empty the document
+    ``media_type`` is the Content-Type or the descriptor's word for it, parameters allowed; when empty the document
     speaks for itself. ``subject`` names the document in errors.
 
     Raises:

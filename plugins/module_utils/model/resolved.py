@@ -47,8 +47,9 @@ class Resolved(t.NamedTuple):
     def is_on(self, image: LocalImage) -> bool:
         """Tell whether ``image`` is this image, as far as digests tell.
 
-        An image that came from another index is another one although its own manifest stayed: what the registry calls it
-        moved. One whose index is not known (built here, or pulled by another tool) is judged by manifest or config.
+        An image that came from another index is another one although its own manifest stayed: its digest at the
+        registry moved. One whose index is not known (built here, or pulled by another tool) is judged by its manifest
+        or config.
         """
         if self.descriptor.digest in image.identity.digests:
             return True

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""The actions a plan is made of. Each says why it is needed and what it waits for; none decides anything later."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from ..model.digest import Digest
+    from ..model.host import Identity
+    from ..model.reference import Reference
+    from ..model.resolved import Resolved
+    from .desired import DesiredBuild
+
+
+class Pending(t.NamedTuple):
+    """An identity that is known only when the action ``made_by`` (its id) is done."""
+
+    made_by: int
+
+
+@dataclass(frozen=True)
+class Action:
+    """One change of one name, on the host or (push) at its registry.
+
+    ``digest`` is what the name points at afterwards: None when the name goes, or when that is not known yet.
+    ``previous_digest`` is what it points at before, None when there is no such name. ``size`` is bytes that move over
+    the network, at most. ``needs`` are ids of actions that must be done before.
+    """
+
+    kind: t.ClassVar[str] = ""
+
+    id: int
+    reference: Reference
+    cause: str
+    needs: tuple[int, ...]
+    digest: Digest | None
+    previous_digest: Digest | None
+    size: int
+
+    def to_json(self) -> dict[str, t.Any]:
+        """Return the row that a task reports; digests as text, empty when there is none."""
+        return {
+            "id": self.id,
+            "action": self.kind,
+            "image": str(self.reference),
+            "digest": str(self.digest or ""),
+            "previous_digest": str(self.previous_digest or ""),
+            "bytes": self.size,
+            "cause": self.cause,
+            "needs": list(self.needs),
+        }
+
+
+@dataclass(frozen=True)
+class Pull(Action):
+    """Fetch what the host lacks of ``resolved`` (its manifest is known) and name it."""
+
+    kind: t.ClassVar[str] = "pull"
+
+    resolved: Resolved
+
+
+@dataclass(frozen=True)
+class Build(Action):
+    """Build an image and name it."""
+
+    kind: t.ClassVar[str] = "build"
+
+    build: DesiredBuild
+
+
+@dataclass(frozen=True)
+class Tag(Action):
+    """Put a further name on ``source``, which the host holds by then."""
+
+    kind: t.ClassVar[str] = "tag"
+
+    source: Identity | Pending
+
+
+@dataclass(frozen=True)
+class Untag(Action):
+    """Remove a name. The bytes go with the image's last name (``is_last``), when nothing else needs them."""
+
+    kind: t.ClassVar[str] = "untag"
+
+    image_id: str
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class Push(Action):
+    """Make the name at its registry point at ``source``, which the host holds by then."""
+
+    kind: t.ClassVar[str] = "push"
+
+    source: Identity | Pending

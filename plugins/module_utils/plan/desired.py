@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""What a host is wanted to hold: the planner's first input."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.reference import ImageId, Reference
+
+if t.TYPE_CHECKING:
+    from ..model.platform import Platform
+
+PullPolicy = t.Literal["missing", "newer", "always", "never"]
+
+
+class DesiredBuild(t.NamedTuple):
+    """An image that is built: ``key`` stands for all its inputs and is kept on the image as label ``key_label``.
+
+    ``spec`` is what the builder needs; the planner does not look into it.
+    """
+
+    key: str
+    key_label: str
+    spec: object
+    rebuild: t.Literal["changed", "always", "never"] = "changed"
+
+
+class DesiredImage(t.NamedTuple):
+    """One image that must be present, with further names and places to push it to, or must be absent.
+
+    ``path`` says where the user wrote it (``images[3]``). ``candidates`` are what a short name may mean, best first.
+    ``platform`` is None when the host's own is wanted. ``push`` are references at registries.
+    """
+
+    path: str
+    candidates: tuple[Reference | ImageId, ...]
+    is_present: bool = True
+    pull: PullPolicy = "missing"
+    platform: Platform | None = None
+    tags: tuple[Reference, ...] = ()
+    keeps_existing_tags: bool = False
+    build: DesiredBuild | None = None
+    push: tuple[Reference, ...] = ()
+
+    @property
+    def wanted(self) -> Reference | ImageId:
+        """The best meaning of the name."""
+        return self.candidates[0]
+
+
+class Desired(t.NamedTuple):
+    """All that one task wants of a host.
+
+    With ``removes_unlisted`` every name that no image asks for goes, unless a pattern of ``protect`` (shell wildcards,
+    against the full or the familiar name) matches it.
+    """
+
+    images: tuple[DesiredImage, ...]
+    removes_unlisted: bool = False
+    protect: tuple[str, ...] = ()

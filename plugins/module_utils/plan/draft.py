@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""A plan in the making: each method adds one kind of action and follows it in the world."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.host import Identity
+from .actions import Build, Pending, Pull, Push, Tag, Untag
+from .plan import Plan, Row
+from .world import Held, World
+
+if t.TYPE_CHECKING:
+    from ..model.digest import Digest
+    from ..model.errors import ImagesError
+    from ..model.host import Observed
+    from ..model.reference import Reference
+    from ..model.resolved import Resolved
+    from .actions import Action
+    from .desired import DesiredBuild
+
+_PENDING_TEXT = "(built in this run)"
+
+
+class _Basics(t.NamedTuple):
+    """The fields that all actions have, in their order."""
+
+    id: int
+    reference: Reference
+    cause: str
+    needs: tuple[int, ...]
+    digest: Digest | None
+    previous_digest: Digest | None
+    size: int = 0
+
+
+class Draft:
+    """Actions planned so far, the world they lead to, and the problems that forbid the plan."""
+
+    def __init__(self, observed: Observed) -> None:
+        """Start with the host as ``observed`` and nothing to do."""
+        self.observed = observed
+        self.world = World(observed)
+        self.actions: list[Action] = []
+        self.rows: list[Row] = []
+        self.warnings: list[str] = []
+        self.problems: dict[str, ImagesError] = {}
+        self._before: dict[str, str] = {}
+        self._after: dict[str, str] = {}
+
+    def pull(self, name: Reference, *, resolved: Resolved, cause: str) -> Held:
+        """Plan to fetch ``resolved`` (its manifest is known) and to name it; return what the name then holds."""
+        manifest, identity = resolved.manifest, resolved.identity
+        if manifest is None:
+            raise TypeError(f"{name} is pulled although its manifest was not asked for")
+        target = Held(identity, str(identity.config_digest or ""), manifest.size, self._next_id)
+        basics = self._naming(name, target, cause=cause, size=self.world.fetch(manifest.blobs()))
+        self.actions.append(Pull(*basics, resolved=resolved))
+        return target
+
+    def build(self, name: Reference, *, build: DesiredBuild, cause: str) -> Held:
+        """Plan to build an image and to name it; return what the name then holds."""
+        target = Held(Pending(self._next_id), made_by=self._next_id)
+        self.actions.append(Build(*self._naming(name, target, cause=cause), build=build))
+        return target
+
+    def tag(self, name: Reference, *, source: Held, cause: str) -> None:
+        """Plan to put ``name`` on what ``source`` holds."""
+        target = source._replace(made_by=self._next_id)
+        basics = self._naming(name, target, cause=cause, needs=_needs(source))
+        self.actions.append(Tag(*basics, source=source.identity))
+
+    def untag(self, name: Reference, *, cause: str) -> None:
+        """Plan to remove ``name``, which the host has."""
+        target = self.world.names.pop(name)
+        previous = digest_of(target)
+        is_last = not self.world.names_for(target.identity)
+        self._note(str(name), before=previous, after=None)
+        basics = _Basics(self._next_id, name, cause, _needs(target), None, previous)
+        self.actions.append(Untag(*basics, image_id=target.image_id, is_last=is_last))
+
+    def push(self, name: Reference, *, source: Held, remote: Digest | None, cause: str) -> None:
+        """Plan to make ``name`` at its registry, which points at ``remote``, point at what ``source`` holds."""
+        digest = source.identity.manifest_digest if isinstance(source.identity, Identity) else None
+        self._note(f"{name} (registry)", before=remote, after=str(digest or _PENDING_TEXT))
+        basics = _Basics(self._next_id, name, cause, _needs(source), digest, remote, source.size)
+        self.actions.append(Push(*basics, source=source.identity))
+
+    def add_row(
+        self, name: str, *, target: Held | None, first: int, cause: str, previous: Digest | None = None
+    ) -> None:
+        """Add the row of one wanted image, whose actions are those from place ``first`` on."""
+        actions = self.actions[first:]
+        self.rows.append(
+            Row(
+                name,
+                actions[0].kind if actions else "none",
+                actions[0].cause if actions else cause,
+                tuple(action.id for action in actions),
+                target.image_id if target is not None else "",
+                digest_of(target),
+                previous,
+                sum(action.size for action in actions),
+            )
+        )
+
+    def finished(self) -> Plan:
+        """Return the plan."""
+        return Plan(tuple(self.actions), tuple(self.rows), tuple(self.warnings), self._before, self._after)
+
+    @property
+    def _next_id(self) -> int:
+        return len(self.actions) + 1
+
+    def _naming(
+        self, name: Reference, target: Held, *, cause: str, needs: tuple[int, ...] = (), size: int = 0
+    ) -> _Basics:
+        """Let ``name`` point at ``target`` in the world; return the basics of the action that does it."""
+        before, digest = digest_of(self.world.names.get(name)), digest_of(target)
+        self.world.names[name] = target
+        self._note(str(name), before=before, after=str(digest or _PENDING_TEXT))
+        return _Basics(self._next_id, name, cause, needs, digest, before, size)
+
+    def _note(self, name: str, *, before: Digest | None, after: str | None) -> None:
+        """Keep what ``name`` pointed at before the first and after the last change of it."""
+        if before is not None and name not in self._after:
+            self._before.setdefault(name, str(before))
+        if after is None:
+            self._after.pop(name, None)
+        else:
+            self._after[name] = after
+
+
+def digest_of(target: Held | None) -> Digest | None:
+    """Return the digest of what a name holds; None for nothing, or when it is not known yet."""
+    return target.identity.digest if target is not None and isinstance(target.identity, Identity) else None
+
+
+def _needs(source: Held) -> tuple[int, ...]:
+    return (source.made_by,) if source.made_by else ()

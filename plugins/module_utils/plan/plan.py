@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""A plan: the actions that bring a host from what it holds to what is wanted, and how it shows itself."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model.digest import Digest
+    from .actions import Action
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+class Row(t.NamedTuple):
+    """What the plan means for one wanted image: ``action`` is the first of ``action_ids``' kinds, or "none"."""
+
+    name: str
+    action: str
+    cause: str
+    action_ids: tuple[int, ...] = ()
+    image_id: str = ""
+    digest: Digest | None = None
+    previous_digest: Digest | None = None
+    size: int = 0
+
+    def to_json(self) -> dict[str, t.Any]:
+        """Return the row of ``images[]`` that a task reports."""
+        return {
+            "name": self.name,
+            "id": self.image_id,
+            "digest": str(self.digest or ""),
+            "previous_digest": str(self.previous_digest or ""),
+            "changed": bool(self.action_ids),
+            "action": self.action,
+            "cause": self.cause,
+            "bytes": self.size,
+        }
+
+
+class Plan(t.NamedTuple):
+    """Actions in an order that respects their needs; a row for each wanted image; what the user should know.
+
+    ``names_before`` and ``names_after`` map the names that change, here and (``push``) at registries, to what they
+    point at: a digest, or "(built in this run)".
+    """
+
+    actions: tuple[Action, ...]
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...] = ()
+    names_before: Mapping[str, str] = {}
+    names_after: Mapping[str, str] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the host is as wanted already."""
+        return not self.actions
+
+    @property
+    def size(self) -> int:
+        """Bytes to move, at most."""
+        return sum(action.size for action in self.actions)
+
+    def text(self) -> str:
+        """Return the plan as people read it: a line in all, then a line for each action."""
+        if self.is_empty:
+            return "Nothing to do.\n"
+        counts: dict[str, int] = {}
+        for action in self.actions:
+            counts[action.kind] = counts.get(action.kind, 0) + 1
+        summary = ", ".join(f"{count} to {kind}" for kind, count in counts.items())
+        width = max(len(action.reference.familiar) for action in self.actions)
+        lines = [_line(action, width=width) for action in self.actions]
+        return "\n".join([f"Plan: {summary}; {size_text(self.size)} to move.", *lines, ""])
+
+    def diff(self) -> dict[str, str]:
+        """Return what ``--diff`` shows: the names that change with their digests before and after, and the plan."""
+        if self.is_empty:
+            return {"before": "", "after": ""}
+        return {
+            "before_header": "image names",
+            "before": _listing(self.names_before),
+            "after_header": "image names",
+            "after": _listing(self.names_after),
+            "prepared": self.text(),
+        }
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as people read it: ``12.4 MiB``."""
+    amount, unit = float(size), 0
+    while amount >= 1024 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{size} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def _line(action: Action, *, width: int) -> str:
+    before, after = action.previous_digest, action.digest
+    if action.kind == "untag":
+        sign, change = "-", _short(before)
+    elif before is not None:
+        sign, change = "~", f"{_short(before)} -> {_short(after)}"
+    else:
+        sign, change = "+", _short(after)
+    size = f"{size_text(action.size)}, " if action.size else ""
+    return f"  {sign} {action.kind:<5} {action.reference.familiar:<{width}}  {change}  ({size}{action.cause})"
+
+
+def _short(digest: Digest | None) -> str:
+    return f"{digest.algorithm}:{digest.short}" if digest is not None else "(new)"
+
+
+def _listing(names: Mapping[str, str]) -> str:
+    return "".join(f"{name} {target}\n" for name, target in sorted(names.items()))

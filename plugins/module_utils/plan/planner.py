@@ -1,0 +1,258 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""The planner: (desired, observed, answers) -> plan. Pure: the same inputs give the same plan, byte for byte."""
+
+from __future__ import annotations
+
+import typing as t
+from fnmatch import fnmatchcase
+
+from ..model.errors import ApplyError, ImagesError, InputError, NotFoundError
+from ..model.host import Identity
+from ..model.reference import ImageId, Reference
+from .draft import Draft, digest_of
+from .questions import held_elsewhere, local_image, names_of, need_of, question_for
+from .world import held
+
+if t.TYPE_CHECKING:
+    from ..model.digest import Digest
+    from ..model.host import LocalImage, Observed
+    from ..model.resolved import Resolved
+    from .desired import Desired, DesiredImage
+    from .plan import Plan
+    from .questions import Answers, Need
+    from .world import Held
+
+
+def plan_images(desired: Desired, observed: Observed, answers: Answers) -> Plan:
+    """Return what must be done so that the host holds what is ``desired``; nothing to do gives an empty plan.
+
+    ``answers`` hold the answer to every question that ``questions.ask`` gives for the same inputs.
+
+    Raises:
+        ImagesError: an image cannot be had as wanted. With several such images an ApplyError that tells all of them.
+    """
+    draft = Draft(observed)
+    for item in desired.images:
+        try:
+            if item.is_present:
+                _plan_present(draft, item, answers)
+            else:
+                _plan_absent(draft, item)
+        except ImagesError as error:
+            draft.problems[item.path] = error
+    if desired.removes_unlisted:
+        _plan_unlisted(draft, desired)
+    raise_problems(draft.problems)
+    return draft.finished()
+
+
+def raise_problems(problems: dict[str, ImagesError]) -> None:
+    """Raise what stands in the way of a plan: the one problem, or all of them in one error; nothing was changed.
+
+    Raises:
+        ImagesError: there is a problem.
+    """
+    if len(problems) == 1:
+        raise next(iter(problems.values()))
+    if problems:
+        raise ApplyError(done=(), failed=problems, not_started=())
+
+
+def _plan_present(draft: Draft, item: DesiredImage, answers: Answers) -> None:
+    first = len(draft.actions)
+    name, target, previous, cause = _plan_content(draft, item, answers)
+    for tag in item.tags:
+        _plan_tag(draft, tag, source=target, keeps_existing=item.keeps_existing_tags)
+    for reference in item.push:
+        _plan_push(draft, reference, source=target, remote=answers.remotes.get(reference))
+    draft.add_row(name, target=target, first=first, cause=cause, previous=previous)
+
+
+class _Content(t.NamedTuple):
+    """What a present item comes to: its name, what that holds afterwards and held before, and why so."""
+
+    name: str
+    target: Held
+    previous: Digest | None
+    cause: str
+
+
+def _plan_content(draft: Draft, item: DesiredImage, answers: Answers) -> _Content:
+    """Plan that the item's own name holds the wanted image: as it is, by another name's bytes, by build or by pull."""
+    if item.build is not None:
+        return _plan_build(draft, item)
+    made = next((name for name in names_of(item) if name in draft.world.names), None)
+    if made is not None and draft.world.names[made].made_by:
+        return _Content(str(made), draft.world.names[made], None, "an earlier item of this task provides it")
+    image = local_image(item, draft.observed)
+    need = need_of(item, draft.observed, made=set())
+    if not need and image is not None:
+        return _Content(_shown_name(item, image), held(image), image.identity.digest, "present")
+    if item.pull == "never" or (not need and isinstance(item.wanted, ImageId)):
+        raise _not_on_host(item, image)
+    elsewhere = held_elsewhere(item, draft.observed) if not need else None
+    if elsewhere is not None:
+        return _plan_name(draft, _reference(item).without_digest(), image=elsewhere)
+    return _plan_pull(draft, item, resolved=answers.images[question_for(item, draft.observed)], need=need)
+
+
+def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Need) -> _Content:
+    name = _named_like(resolved.reference, item).without_digest()
+    image = draft.observed.by_name.get(name) or draft.observed.pinned(name)
+    if image is not None and need != "platform" and resolved.is_on(image):
+        return _Content(str(name), held(image), image.identity.digest, "present")
+    same = next((other for other in draft.observed.images if _is_complete_match(resolved, other)), None)
+    if same is not None:
+        return _plan_name(draft, name, image=same)
+    cause = _pull_cause(item, image, draft=draft, need=need)
+    previous = image.identity.digest if image is not None else None
+    return _Content(str(name), draft.pull(name, resolved=resolved, cause=cause), previous, cause)
+
+
+def _is_complete_match(resolved: Resolved, image: LocalImage) -> bool:
+    """The same bytes from the same index: then a further name is all that lacks, and the next run finds it so."""
+    same_origin = resolved.descriptor.digest in image.identity.digests
+    return same_origin and resolved.identity.is_same_image(image.identity)
+
+
+def _pull_cause(item: DesiredImage, image: LocalImage | None, *, draft: Draft, need: Need) -> str:
+    if image is None:
+        return "not on the host"
+    if need == "platform":
+        return f"its platform is {image.platform}, {item.platform or draft.observed.platform} is wanted"
+    return "the tag moved" if need == "newer" else "another digest is pinned"
+
+
+def _plan_name(draft: Draft, name: Reference, *, image: LocalImage) -> _Content:
+    """Plan a further name instead of a download."""
+    previous = digest_of(draft.world.names.get(name))
+    draft.tag(name, source=held(image), cause="the host holds these bytes under another name")
+    return _Content(str(name), held(image), previous, "")
+
+
+def _plan_build(draft: Draft, item: DesiredImage) -> _Content:
+    build, name = item.build, _reference(item)
+    if build is None:
+        raise TypeError("only an item with a build is planned here")
+    image = draft.observed.by_name.get(name)
+    previous = image.identity.digest if image is not None else None
+    if image is None:
+        cause = "not on the host"
+    elif build.rebuild == "always":
+        cause = "rebuild: always"
+    elif build.rebuild == "never" or image.labels.get(build.key_label) == build.key:
+        return _Content(str(name), held(image), previous, "its inputs did not change")
+    else:
+        cause = "its inputs changed"
+    return _Content(str(name), draft.build(name, build=build, cause=cause), previous, cause)
+
+
+def _plan_tag(draft: Draft, tag: Reference, *, source: Held, keeps_existing: bool) -> None:
+    current = draft.world.names.get(tag)
+    if current is not None and current.is_same_image(source.identity):
+        return
+    if current is not None and keeps_existing:
+        draft.warnings.append(f"{tag.familiar} points at another image and is kept (existing_images: keep)")
+        return
+    draft.tag(tag, source=source, cause="wanted as a further name" if current is None else "it named another image")
+
+
+def _plan_push(draft: Draft, reference: Reference, *, source: Held, remote: Digest | None) -> None:
+    identity = source.identity
+    if not isinstance(identity, Identity):
+        draft.push(reference, source=source, remote=remote, cause="built in this run")
+    elif remote is None:
+        draft.push(reference, source=source, remote=None, cause="not at the registry")
+    elif remote not in (identity.manifest_digest, identity.index_digest):
+        draft.push(reference, source=source, remote=remote, cause="the registry has another image under this tag")
+
+
+def _plan_absent(draft: Draft, item: DesiredImage) -> None:
+    first = len(draft.actions)
+    image = local_image(item, draft.observed)
+    for name in _names_to_remove(item, image) if image is not None else ():
+        if name in draft.world.names:
+            draft.untag(name, cause="wanted absent")
+    digest = image.identity.digest if image is not None and len(draft.actions) > first else None
+    shown = _shown_name(item, image) if image is not None else str(item.wanted)
+    draft.add_row(shown, target=None, first=first, cause="absent", previous=digest)
+
+
+def _names_to_remove(item: DesiredImage, image: LocalImage) -> list[Reference]:
+    """A tag goes alone; a digest takes its repository's names along, an ID all names: both mean the bytes."""
+    for name in item.candidates:
+        if isinstance(name, ImageId):
+            by_name = name.name is not None and name.name in image.names
+            return [name.name] if by_name and name.name is not None else sorted(image.names, key=str)
+        if name.tag is not None and name.without_digest() in image.names:
+            return [name.without_digest()]
+        if name.tag is None:
+            return sorted((other for other in image.names if other.repository == name.repository), key=str)
+    return []
+
+
+def _plan_unlisted(draft: Draft, desired: Desired) -> None:
+    listed = set().union(*(names_of(item) for item in desired.images if item.is_present)) if desired.images else set()
+    kept = {image.id for item in desired.images if item.is_present for image in _by_id(item, draft.observed)}
+    for name in sorted(draft.world.names, key=str):
+        target = draft.world.names[name]
+        if name in listed or target.image_id in kept or any(is_match(name, pattern) for pattern in desired.protect):
+            continue
+        first, previous = len(draft.actions), digest_of(target)
+        draft.untag(name, cause="not listed")
+        draft.add_row(str(name), target=None, first=first, cause="", previous=previous)
+
+
+def _by_id(item: DesiredImage, observed: Observed) -> list[LocalImage]:
+    found = [observed.find(name) for name in item.candidates if isinstance(name, ImageId)]
+    return [image for image in found if image is not None]
+
+
+def is_match(name: Reference, pattern: str) -> bool:
+    """Tell whether the shell wildcards of ``pattern`` match the full or the familiar form of ``name``."""
+    return fnmatchcase(str(name), pattern) or fnmatchcase(name.familiar, pattern)
+
+
+def _reference(item: DesiredImage) -> Reference:
+    wanted = item.wanted
+    if isinstance(wanted, ImageId):
+        raise InputError(
+            f"{wanted} is an image ID, a name is needed here",
+            code="id-not-a-name",
+            fix="write the name with its repository",
+            subject=item.path,
+        )
+    return wanted
+
+
+def _named_like(resolved: Reference, item: DesiredImage) -> Reference:
+    """Return the candidate that was resolved, with its tag: a registry is asked by digest where there is one."""
+    for name in item.candidates:
+        if isinstance(name, Reference) and name.repository == resolved.repository:
+            return name
+    return resolved
+
+
+def _shown_name(item: DesiredImage, image: LocalImage) -> str:
+    for name in item.candidates:
+        if isinstance(name, Reference) and (name.without_digest() in image.names or name.tag is None):
+            return str(name.without_digest())
+    return str(item.wanted)
+
+
+def _not_on_host(item: DesiredImage, image: LocalImage | None) -> NotFoundError:
+    if image is None:
+        why = "no image of that name, digest or ID is there"
+    else:
+        why = f"the host has it for {image.platform}, {item.platform} is wanted"
+    return NotFoundError(
+        f"{item.wanted} is not on the host",
+        code="not-on-host",
+        why=why,
+        fix="pull, build or load it first, or set pull to missing or newer",
+        subject=item.path,
+    )

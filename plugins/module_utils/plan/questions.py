@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""What must be asked of registries before a plan can be made, and nothing more."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.host import Observed
+from ..model.reference import Reference
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model.digest import Digest
+    from ..model.host import LocalImage
+    from ..model.platform import Platform
+    from ..model.resolved import Resolved
+    from .desired import Desired, DesiredImage
+
+
+#: Why a registry must be asked: no image of that name, one of the wrong platform, or the user wants to know whether the
+#: tag moved. Empty: the host alone decides.
+Need = t.Literal["", "absent", "platform", "newer"]
+
+
+class Question(t.NamedTuple):
+    """Which image do the first of ``references`` that exists mean for ``platform``?
+
+    If its digest is one of ``known``, the digest is answer enough. ``is_strict``: the user named the platform, so an
+    image of another one is no answer; otherwise an image that exists for one platform only is taken as it is.
+    """
+
+    references: tuple[Reference, ...]
+    platform: Platform
+    is_strict: bool
+    known: frozenset[Digest]
+
+
+class Questions(t.NamedTuple):
+    """All that a plan must know: images to resolve, and references whose digest at the registry matters for a push."""
+
+    images: tuple[Question, ...]
+    remotes: tuple[Reference, ...]
+
+
+class Answers(t.NamedTuple):
+    """The answers; a remote's is None where the registry has no such tag."""
+
+    images: Mapping[Question, Resolved] = {}
+    remotes: Mapping[Reference, Digest | None] = {}
+
+
+def ask(desired: Desired, observed: Observed) -> Questions:
+    """Return what ``plan_images`` will look up for the same inputs; each question once, in the order of the items."""
+    images: dict[Question, None] = {}
+    remotes: dict[Reference, None] = {}
+    made: set[Reference] = set()
+    for item in desired.images:
+        if need_of(item, observed, made=made) and item.pull != "never":
+            images[question_for(item, observed)] = None
+        if item.is_present:
+            remotes.update(dict.fromkeys(item.push))
+            made |= names_of(item)
+    return Questions(tuple(images), tuple(remotes))
+
+
+def names_of(item: DesiredImage) -> set[Reference]:
+    """Return the names that ``item`` puts on a host, whichever meaning of a short name it takes."""
+    return {name.without_digest() for name in item.candidates if isinstance(name, Reference)} | set(item.tags)
+
+
+def need_of(item: DesiredImage, observed: Observed, *, made: set[Reference]) -> Need:
+    """Return why a registry must be asked for ``item``; ``made`` are names that earlier items put on the host."""
+    if not item.is_present or item.build is not None or names_of(item) & made:
+        return ""
+    references = [name for name in item.candidates if isinstance(name, Reference)]
+    if not references:
+        return ""
+    image = local_image(item, observed)
+    if image is None:
+        return "" if held_elsewhere(item, observed) is not None else "absent"
+    if is_wrong_platform(item, image, observed):
+        return "platform"
+    return "newer" if item.pull in ("newer", "always") and not references[0].is_pinned else ""
+
+
+def local_image(item: DesiredImage, observed: Observed) -> LocalImage | None:
+    """Return the image that the host has for the first meaning of ``item``'s name that it has one for."""
+    found = (observed.find(name) for name in item.candidates)
+    return next((image for image in found if image is not None), None)
+
+
+def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
+    """Return the image with ``item``'s pinned digest that the host holds under other names only."""
+    for name in item.candidates:
+        if isinstance(name, Reference) and name.digest is not None:
+            for image in observed.with_digest(name.digest):
+                if not is_wrong_platform(item, image, observed):
+                    return image
+    return None
+
+
+def is_wrong_platform(item: DesiredImage, image: LocalImage, observed: Observed) -> bool:
+    """Tell whether ``image`` is for another platform although the wanted one can be had.
+
+    Unless the user named a platform, an image that did not come from an index is taken as it is: there is no other.
+    """
+    if image.platform is None or (item.platform is None and image.identity.index_digest is None):
+        return False
+    return not image.platform.satisfies(item.platform or observed.platform)
+
+
+def question_for(item: DesiredImage, observed: Observed) -> Question:
+    """Return the question that decides ``item``."""
+    image = local_image(item, observed)
+    fits = image is not None and not is_wrong_platform(item, image, observed)
+    return Question(
+        references=tuple(name for name in item.candidates if isinstance(name, Reference)),
+        platform=item.platform or observed.platform,
+        is_strict=item.platform is not None,
+        known=image.identity.digests if image is not None and fits else frozenset(),
+    )
