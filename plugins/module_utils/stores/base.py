@@ -21,9 +21,6 @@ if t.TYPE_CHECKING:
 DOCUMENT_LIMIT = 8 * 1024 * 1024
 """Most bytes of a manifest, index or config that ``ContentStore.read`` returns."""
 
-UNKNOWN_SIZE = -1
-"""The ``Descriptor.size`` of content whose size nobody has told yet; its digest is still verified."""
-
 INDEX_DIGEST_ANNOTATION = "images.fleet.index.digest"
 """On the descriptor of an image manifest: digest of the index it was chosen from."""
 

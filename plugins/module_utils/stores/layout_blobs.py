@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The blobs of an image layout: found, read, and published after they were verified."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import typing as t
+
+from ..model.descriptor import UNKNOWN_SIZE
+from ..model.errors import ConflictError, IntegrityError
+from . import content_graph
+from .file_lock import locked
+from .layout_files import explained, make_directory, sync_directory
+from .verify import read_verified
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ..model.descriptor import Descriptor
+    from ..model.digest import Digest
+    from .base import OpenAt
+
+_HASHED_AT_HAS = 128 * 1024
+_HASHED_BESIDE = 64 * 1024 * 1024
+
+
+class BlobDirectory:
+    """``blobs/<algorithm>/<encoded>`` of the layout at ``root``; unfinished blobs in ``.fleet-images/partial``."""
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self.partials = root / ".fleet-images" / "partial"
+
+    def path(self, digest: Digest) -> Path:
+        """Return where the blob of ``digest`` is, or would be. The grammar of digests keeps it inside the layout."""
+        return self._blobs / digest.algorithm / digest.encoded
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is here; if so it is young again, so that ``collect`` lets it be for its grace period.
+
+        A small one is hashed, so that a damaged manifest or config counts as missing and is fetched again; a large one
+        is believed by its size: it was verified when it was written.
+        """
+        path = self.path(descriptor.digest)
+        with explained(path):
+            try:
+                size = path.stat().st_size
+                if descriptor.size not in (UNKNOWN_SIZE, size):
+                    return False
+                if size <= _HASHED_AT_HAS and not descriptor.digest.is_of(path.read_bytes()):
+                    return False
+                _make_young(path)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a document or config, verified (see ContentStore)."""
+        with contextlib.closing(self.open(descriptor)) as stream:
+            return read_verified(stream, descriptor)
+
+    def open(self, descriptor: Descriptor, offset: int = 0) -> io.FileIO:
+        """Return the bytes of a blob from ``offset``, not verified; the caller closes (see ContentStore)."""
+        path = self.path(descriptor.digest)
+        with explained(path):
+            try:
+                stream = io.FileIO(path)
+            except FileNotFoundError:
+                raise content_graph.blob_not_found(descriptor) from None
+            stream.seek(offset)
+        return stream
+
+    def write(self, descriptor: Descriptor, open_at: OpenAt) -> bool:
+        """Publish a blob (see ContentStore). Its name is durable after ``sync``, its bytes are before it has the name.
+
+        One writer per digest at a time, among threads and processes; who comes second waits and finds the blob there.
+        A failure of the source leaves the partial file for the next attempt; wrong bytes and a full disk do not.
+        """
+        if self.has(descriptor):
+            return False
+        from .layout_partial import PartialFile
+
+        path = self.path(descriptor.digest)
+        partial = self.partials / f"{descriptor.digest.algorithm}-{descriptor.digest.encoded}"
+        with contextlib.ExitStack() as held:
+            with explained(partial):
+                make_directory(self.partials)
+                make_directory(path.parent)
+                handle = held.enter_context(locked(partial))
+            if self.has(descriptor):
+                partial.unlink()
+                return False
+            try:
+                PartialFile(handle, partial, descriptor, descriptor.size >= _HASHED_BESIDE).receive(open_at)
+            except BaseException as error:
+                if isinstance(error, (IntegrityError, ConflictError)) or not os.fstat(handle).st_size:
+                    partial.unlink()
+                raise
+            with explained(partial):
+                os.fchmod(handle, 0o644)
+                os.fsync(handle)
+                partial.replace(path)
+        return True
+
+    def sync(self) -> None:
+        """Make the names of all blobs durable: once per image, before the index names it, instead of once per blob."""
+        for folder in self._folders():
+            sync_directory(folder)
+
+    def files(self) -> Iterator[Path]:
+        """Yield the path of every file in the blob directories."""
+        for folder in self._folders():
+            yield from folder.iterdir()
+
+    def sizes(self) -> dict[tuple[str, str], int]:
+        """Return the size in bytes of every blob, by algorithm and encoded part: a Digest finds its own."""
+        found: dict[tuple[str, str], int] = {}
+        with explained(self._blobs), contextlib.suppress(FileNotFoundError):
+            for folder in self._folders():
+                with os.scandir(folder) as blobs:
+                    found.update(((folder.name, blob.name), blob.stat().st_size) for blob in blobs)
+        return found
+
+    def _folders(self) -> list[Path]:
+        return [path for path in self._blobs.iterdir() if path.is_dir()]
+
+
+def _make_young(path: Path) -> None:
+    """Set the blob's time to now; a store that may only be read is collected by nobody of this kind."""
+    try:
+        os.utime(path)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Removing from an image layout what no name leads to."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import typing as t
+
+from ..model import media_types
+from ..model.descriptor import UNKNOWN_SIZE, Descriptor
+from ..model.digest import Digest
+from ..model.errors import InputError
+from ..model.index import Index
+from ..model.manifest import parse_manifest
+from .file_lock import locked
+from .layout_images import UNREADABLE
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+    from .layout_blobs import BlobDirectory
+    from .layout_index import LayoutEntry
+
+
+class Collected(t.NamedTuple):
+    """What was removed: digests of blobs, sorted, and bytes of these and of unfinished ones."""
+
+    digests: tuple[Digest, ...]
+    bytes: int
+
+
+class Garbage(t.NamedTuple):
+    """What no name leads to and nobody touched for the grace period: blobs by digest, unfinished blobs, all bytes."""
+
+    blobs: dict[Digest, Path]
+    partials: tuple[Path, ...]
+    bytes: int
+
+    def report(self) -> Collected:
+        """Return what is removed when this is removed."""
+        return Collected(tuple(sorted(self.blobs)), self.bytes)
+
+    def remove(self) -> None:
+        """Remove it all, except partial files that a writer holds.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        for path in self.blobs.values():
+            path.unlink()
+        for partial in self.partials:
+            with contextlib.suppress(BlockingIOError), locked(partial, wait=False):
+                partial.unlink()
+
+
+def find_garbage(
+    blobs: BlobDirectory, entries: Iterable[LayoutEntry], *, grace_seconds: float, keep: Collection[Digest]
+) -> Garbage:
+    """Return what may be removed: not reached from ``entries`` or ``keep``, and last touched before the grace period.
+
+    Files in the blob directories that are not named by a digest are somebody else's and are left alone.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    roots = [entry.descriptor for entry in entries]
+    reached = _reached(blobs, [*roots, *(Descriptor("", digest, UNKNOWN_SIZE) for digest in keep)])
+    oldest_kept = time.time() - grace_seconds
+    found: dict[Digest, Path] = {}
+    size = 0
+    for path in blobs.files():
+        told = path.stat()
+        with contextlib.suppress(InputError):
+            digest = Digest.parse(f"{path.parent.name}:{path.name}")
+            if digest not in reached and told.st_mtime <= oldest_kept:
+                found[digest] = path
+                size += told.st_size
+    stale = [path for path in blobs.partials.glob("*") if path.stat().st_mtime <= oldest_kept]
+    return Garbage(found, tuple(stale), size + sum(path.stat().st_size for path in stale))
+
+
+def _reached(blobs: BlobDirectory, roots: list[Descriptor]) -> set[Digest]:
+    found: set[Digest] = set()
+    while roots:
+        descriptor = roots.pop()
+        if descriptor.digest in found:
+            continue
+        found.add(descriptor.digest)
+        if not descriptor.media_type or media_types.is_document(descriptor.media_type):
+            with contextlib.suppress(*UNREADABLE):
+                document = parse_manifest(blobs.read(descriptor), media_type=descriptor.media_type)
+                roots.extend(document.manifests if isinstance(document, Index) else document.blobs())
+    return found

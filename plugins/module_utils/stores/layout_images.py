@@ -1,0 +1,130 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is in an image layout, seen as images: read once, quickly, and told even where parts are damaged."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model import media_types
+from ..model.digest import Digest
+from ..model.errors import InputError, IntegrityError, NotFoundError, PeerError, UnsupportedError
+from ..model.image_config import ImageConfig, parse_config
+from ..model.index import Index
+from ..model.manifest import Manifest, parse_manifest
+from . import content_graph
+from .base import INDEX_DIGEST_ANNOTATION
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..model.descriptor import Descriptor
+    from ..model.reference import Reference
+    from .layout_blobs import BlobDirectory
+    from .layout_index import LayoutEntry
+
+UNREADABLE = (NotFoundError, IntegrityError, PeerError, UnsupportedError)
+"""What reading a damaged document raises; a disk that fails or forbids is another matter, and is not caught."""
+
+
+class LayoutImage(t.NamedTuple):
+    """One image of the store.
+
+    ``index_digest`` is the index it was chosen from or is stored with. ``manifest`` is None when its bytes are missing
+    or damaged, ``config`` too, and when the content is no container image. ``missing`` holds what must be fetched
+    again, manifest first. ``names`` are sorted; an image may have none.
+    """
+
+    descriptor: Descriptor
+    index_digest: Digest | None
+    manifest: Manifest | None
+    config: ImageConfig | None
+    names: tuple[Reference, ...]
+    missing: tuple[Digest, ...]
+
+
+class _Content(t.NamedTuple):
+    manifest: Manifest | None
+    config: ImageConfig | None
+    missing: tuple[Digest, ...]
+
+
+class ImageReader:
+    """Reads each document once, however many names lead to it, and asks the disk once for the sizes of all blobs."""
+
+    def __init__(self, blobs: BlobDirectory) -> None:
+        self._blobs = blobs
+        self._sizes = blobs.sizes()
+        self._contents: dict[Digest, _Content] = {}
+
+    def images(self, entries: Sequence[LayoutEntry]) -> list[LayoutImage]:
+        """Return a row for each pair of manifest and index that ``entries`` lead to, in their order.
+
+        Of an index stored whole, the images that are here are told. Never raises for a damaged image: its row says what
+        is missing.
+        """
+        last = {entry.reference: at for at, entry in enumerate(entries)}
+        names: dict[tuple[Digest, Digest | None], set[Reference]] = {}
+        targets: dict[tuple[Digest, Digest | None], Descriptor] = {}
+        for at, entry in enumerate(entries):
+            for target, index_digest in self._targets(entry.descriptor, _index_digest(entry.descriptor)):
+                key = (target.digest, index_digest)
+                targets.setdefault(key, target)
+                names.setdefault(key, set())
+                if entry.reference is not None and last[entry.reference] == at:
+                    names[key].add(entry.reference)
+        return [self._row(target, key[1], names[key]) for key, target in targets.items()]
+
+    def _targets(
+        self, descriptor: Descriptor, index_digest: Digest | None
+    ) -> Iterator[tuple[Descriptor, Digest | None]]:
+        if not media_types.is_index(descriptor.media_type):
+            yield descriptor, index_digest
+            return
+        index = self._document(descriptor)
+        if not isinstance(index, Index):
+            yield descriptor, descriptor.digest
+            return
+        for child in index.images():
+            if child.digest in self._sizes:
+                yield from self._targets(child, index_digest or descriptor.digest)
+
+    def _row(self, target: Descriptor, index_digest: Digest | None, names: set[Reference]) -> LayoutImage:
+        content = self._contents.get(target.digest)
+        if content is None:
+            content = self._contents[target.digest] = self._content(target)
+        return LayoutImage(
+            target, index_digest, content.manifest, content.config, tuple(sorted(names, key=str)), content.missing
+        )
+
+    def _content(self, target: Descriptor) -> _Content:
+        manifest = self._document(target)
+        if not isinstance(manifest, Manifest):
+            return _Content(None, None, (target.digest,))
+        parts = content_graph.children(manifest)
+        missing = [part.digest for part in parts if self._sizes.get(part.digest) != part.size]
+        config = None
+        if manifest.config.media_type in (media_types.OCI_CONFIG, media_types.DOCKER_CONFIG):
+            try:
+                config = parse_config(self._blobs.read(manifest.config), subject=str(target.digest))
+            except PeerError:
+                pass  # verified, and yet no image config: an artifact, complete as it is
+            except UNREADABLE:
+                missing = list(dict.fromkeys((manifest.config.digest, *missing)))
+        return _Content(manifest, config, tuple(missing))
+
+    def _document(self, descriptor: Descriptor) -> Manifest | Index | None:
+        try:
+            return parse_manifest(self._blobs.read(descriptor), media_type=descriptor.media_type)
+        except UNREADABLE:
+            return None
+
+
+def _index_digest(descriptor: Descriptor) -> Digest | None:
+    text = descriptor.annotations.get(INDEX_DIGEST_ANNOTATION)
+    try:
+        return Digest.parse(text) if text else None
+    except InputError:
+        return None
