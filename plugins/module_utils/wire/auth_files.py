@@ -136,9 +136,9 @@ class AuthFile:
         try:
             username, colon, password = b64decode(auth.strip(), validate=True).decode().partition(":")
         except ValueError:
-            raise self._malformed(f"auth of {self._place(key)} is not base64") from None
+            raise self._malformed(f"{self._place(key, 'auth of ')} is not base64") from None
         if not colon:
-            raise self._malformed(f"auth of {self._place(key)} is not the base64 of user:password")
+            raise self._malformed(f"{self._place(key, 'auth of ')} is not the base64 of user:password")
         return username, password.rstrip("\0")
 
     def _of_helper(
@@ -172,9 +172,9 @@ class AuthFile:
             raise self._malformed(f"{name} is not an object")
         return table
 
-    def _place(self, key: str) -> str:
+    def _place(self, key: str, part: str = "") -> str:
         line = next((number for number, line in enumerate(self._text.splitlines(), 1) if f'"{key}"' in line), 1)
-        return f"line {line}: entry {key}"
+        return f"line {line}: {part}entry {key}"
 
     def _malformed(self, why: str) -> InputError:
         return InputError(

@@ -81,7 +81,7 @@ class EngineEndpoint(t.NamedTuple):
 
 
 class EngineTls(t.NamedTuple):
-    """How to speak TLS to a daemon. Empty paths are not used; ``hostname`` replaces the name the certificate must bear."""
+    """How to speak TLS to a daemon. Empty paths are not used; ``hostname`` is the name the certificate must bear."""
 
     ca_path: str = ""
     client_cert: str = ""
