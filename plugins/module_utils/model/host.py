@@ -45,7 +45,10 @@ class Identity(t.NamedTuple):
 
 
 class LocalImage(t.NamedTuple):
-    """An image on a host. ``id`` is the engine's word for it; ``names`` hold no digest beside a tag."""
+    """An image on a host. ``id`` is the engine's word for it; ``names`` hold no digest beside a tag.
+
+    ``missing`` are parts that the store lost: the name is there, the image is not.
+    """
 
     id: str
     identity: Identity
@@ -54,6 +57,12 @@ class LocalImage(t.NamedTuple):
     size: int = 0
     created: str = ""
     labels: Mapping[str, str] = {}
+    missing: tuple[Digest, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all its content is there."""
+        return not self.missing
 
 
 class Observed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from .host import Identity
+from .media_types import is_index
 
 if t.TYPE_CHECKING:
     from .descriptor import Descriptor
@@ -33,14 +34,15 @@ class Resolved(t.NamedTuple):
 
     @property
     def is_index(self) -> bool:
-        """Whether the image was chosen from an index."""
-        return self.manifest is not None and self.manifest.descriptor.digest != self.descriptor.digest
+        """Whether the image was, or is yet to be, chosen from an index."""
+        return is_index(self.descriptor.media_type)
 
     @property
     def identity(self) -> Identity:
         """The digests of the image, as far as they were asked for."""
         if self.manifest is None:
-            return Identity(manifest_digest=self.descriptor.digest)
+            digest = self.descriptor.digest
+            return Identity(index_digest=digest) if self.is_index else Identity(manifest_digest=digest)
         index = self.descriptor.digest if self.is_index else None
         return Identity(self.manifest.descriptor.digest, self.manifest.config.digest, index)
 

@@ -103,7 +103,7 @@ def _plan_content(draft: Draft, item: DesiredImage, answers: Answers) -> _Conten
 def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Need) -> _Content:
     name = _named_like(resolved.reference, item).without_digest()
     image = draft.observed.by_name.get(name) or draft.observed.pinned(name)
-    if image is not None and need != "platform" and resolved.is_on(image):
+    if image is not None and need in ("absent", "newer") and resolved.is_on(image):
         return _Content(str(name), held(image), image.identity.digest, "present")
     same = next((other for other in draft.observed.images if _is_complete_match(resolved, other)), None)
     if same is not None:
@@ -116,12 +116,14 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
 def _is_complete_match(resolved: Resolved, image: LocalImage) -> bool:
     """The same bytes from the same index: then a further name is all that lacks, and the next run finds it so."""
     same_origin = resolved.descriptor.digest in image.identity.digests
-    return same_origin and resolved.identity.is_same_image(image.identity)
+    return image.is_complete and same_origin and resolved.identity.is_same_image(image.identity)
 
 
 def _pull_cause(item: DesiredImage, image: LocalImage | None, *, draft: Draft, need: Need) -> str:
     if image is None:
         return "not on the host"
+    if need == "damaged":
+        return f"{len(image.missing)} of its parts are missing or damaged"
     if need == "platform":
         return f"its platform is {image.platform}, {item.platform or draft.observed.platform} is wanted"
     return "the tag moved" if need == "newer" else "another digest is pinned"

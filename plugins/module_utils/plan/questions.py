@@ -22,9 +22,9 @@ if t.TYPE_CHECKING:
     from .desired import Desired, DesiredImage
 
 
-#: Why a registry must be asked: no image of that name, one of the wrong platform, or the user wants to know whether the
-#: tag moved. Empty: the host alone decides.
-Need = t.Literal["", "absent", "platform", "newer"]
+#: Why a registry must be asked: no image of that name, one that lost parts, one of the wrong platform, or the user
+#: wants to know whether the tag moved. Empty: the host alone decides.
+Need = t.Literal["", "absent", "damaged", "platform", "newer"]
 
 
 class Question(t.NamedTuple):
@@ -83,6 +83,8 @@ def need_of(item: DesiredImage, observed: Observed, *, made: set[Reference]) -> 
     image = local_image(item, observed)
     if image is None:
         return "" if held_elsewhere(item, observed) is not None else "absent"
+    if not image.is_complete:
+        return "damaged"
     if is_wrong_platform(item, image, observed):
         return "platform"
     return "newer" if item.pull in ("newer", "always") and not references[0].is_pinned else ""
@@ -99,7 +101,7 @@ def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
     for name in item.candidates:
         if isinstance(name, Reference) and name.digest is not None:
             for image in observed.with_digest(name.digest):
-                if not is_wrong_platform(item, image, observed):
+                if image.is_complete and not is_wrong_platform(item, image, observed):
                     return image
     return None
 
@@ -117,7 +119,7 @@ def is_wrong_platform(item: DesiredImage, image: LocalImage, observed: Observed)
 def question_for(item: DesiredImage, observed: Observed) -> Question:
     """Return the question that decides ``item``."""
     image = local_image(item, observed)
-    fits = image is not None and not is_wrong_platform(item, image, observed)
+    fits = image is not None and image.is_complete and not is_wrong_platform(item, image, observed)
     return Question(
         references=tuple(name for name in item.candidates if isinstance(name, Reference)),
         platform=item.platform or observed.platform,

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""The embedded engine: an image layout directory is all there is, no daemon."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.annotations import INDEX_DIGEST
+from ..model.descriptor import UNKNOWN_SIZE, Descriptor
+from ..model.errors import NotFoundError
+from ..model.host import Identity, LocalImage, Observed
+from ..model.manifest import parse_manifest
+from ..wire.host_platform import host_platform
+from .base import Description
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..model.digest import Digest
+    from ..model.image_config import ImageConfig
+    from ..model.manifest import Manifest
+    from ..model.platform import Platform
+    from ..model.reference import Reference
+    from .base import Engine
+
+GRACE_SECONDS = 3600.0  # what another process fetched, but did not name yet, is younger than this
+
+
+class StoredImage(t.Protocol):
+    """An image as the directory tells it; see LayoutImage."""
+
+    descriptor: Descriptor
+    index_digest: Digest | None
+    manifest: Manifest | None
+    config: ImageConfig | None
+    names: tuple[Reference, ...]
+    missing: tuple[Digest, ...]
+
+
+class ImageDirectory(t.Protocol):
+    """What this engine needs of its store; LayoutStore is one."""
+
+    def images(self) -> Sequence[t.Any]:
+        """Return every image, damaged ones with what is missing of them."""
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a document, verified."""
+
+    def put_manifest(self, raw: bytes, descriptor: Descriptor, *, reference: Reference | None = None) -> None:
+        """Publish a manifest under a name."""
+
+    def untag(self, reference: Reference) -> None:
+        """Remove a name."""
+
+    def collect(self, grace_seconds: float) -> t.Any:
+        """Remove what no name leads to; the result counts ``bytes``."""
+
+
+class LayoutEngine:
+    """Implements Engine on an image layout directory. The image ID is the digest of the config."""
+
+    name = "layout"
+
+    def __init__(self, open_directory: Callable[[bool], ImageDirectory], *, place: str) -> None:
+        """Take how to open the directory (True: make it when it is not there) and its path, ``place``."""
+        self._open = open_directory
+        self.place = place
+
+    def observe(self) -> Observed:
+        """See Engine."""
+        try:
+            rows: Sequence[StoredImage] = self._open(False).images()
+        except NotFoundError:  # made by the first action, not by looking
+            rows = ()
+        blobs = {part.digest for row in rows if row.manifest is not None for part in row.manifest.blobs()}
+        lacking = {digest for row in rows for digest in row.missing}
+        return Observed(
+            [_local_image(row) for row in rows],
+            engine=self.name,
+            platform=host_platform(),
+            blobs=frozenset(blobs - lacking),
+        )
+
+    def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:
+        """See Engine."""
+        if identity.manifest_digest is None:
+            raise TypeError("an image of a layout is known by its manifest")
+        directory = self._open(True)
+        raw = directory.read(Descriptor("", identity.manifest_digest, UNKNOWN_SIZE))
+        descriptor = parse_manifest(raw, subject=str(reference)).descriptor._replace(platform=platform)
+        if identity.index_digest is not None:
+            descriptor = descriptor._replace(annotations={INDEX_DIGEST: str(identity.index_digest)})
+        directory.put_manifest(raw, descriptor, reference=reference)
+
+    def untag(self, reference: Reference) -> None:
+        """See Engine."""
+        try:
+            self._open(False).untag(reference)
+        except NotFoundError:
+            return
+
+    def reclaim(self) -> int:
+        """See Engine."""
+        return int(self._open(False).collect(GRACE_SECONDS).bytes)
+
+    def describe(self, image: LocalImage) -> Description:
+        """See Engine."""
+        for row in self._open(False).images():
+            if row.config is not None and row.manifest is not None and str(row.config.digest) == image.id:
+                settings = row.config.fields.optional_object("config")
+                return Description(
+                    config=settings.values if settings is not None else {},
+                    history=row.config.history,
+                    layers=tuple(str(layer.digest) for layer in row.manifest.layers),
+                )
+        raise NotFoundError(
+            f"The image {image.id} is gone", code="image-not-found", fix="run the task again", subject=image.id
+        )
+
+    def close(self) -> None:
+        """See Engine."""
+
+
+def _local_image(row: StoredImage) -> LocalImage:
+    manifest, config = row.manifest, row.config
+    config_digest = manifest.config.digest if manifest is not None else None
+    return LocalImage(
+        id=str(config_digest or row.descriptor.digest),
+        identity=Identity(row.descriptor.digest, config_digest, row.index_digest),
+        names=row.names,
+        platform=config.platform if config is not None else row.descriptor.platform,
+        size=manifest.size if manifest is not None else 0,
+        created=config.created if config is not None else "",
+        labels=config.labels if config is not None else {},
+        missing=row.missing,
+    )
+
+
+if t.TYPE_CHECKING:
+    _fits: type[Engine] = LayoutEngine

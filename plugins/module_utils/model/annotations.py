@@ -1,0 +1,11 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""Annotations and labels that this collection writes on content."""
+
+from __future__ import annotations
+
+INDEX_DIGEST = "images.fleet.index.digest"
+"""On an image manifest's descriptor in an image layout: digest of the index it was chosen from."""
