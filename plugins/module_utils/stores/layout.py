@@ -15,9 +15,9 @@ from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.manifest import parse_manifest
 from . import content_graph
 from .file_lock import locked
-from .layout_blobs import BlobDirectory
+from .layout_blobs import UNREADABLE, BlobDirectory
 from .layout_files import explained, make_directory, replace_file
-from .layout_images import UNREADABLE, ImageReader
+from .layout_images import ImageReader
 from .layout_index import LayoutEntry, LayoutIndex, store_damaged
 from .layout_root import STATE, open_root
 from .verify import check_bytes

@@ -17,7 +17,7 @@ from ..model.errors import InputError
 from ..model.index import Index
 from ..model.manifest import parse_manifest
 from .file_lock import locked
-from .layout_images import UNREADABLE
+from .layout_blobs import UNREADABLE
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import typing as t
 
 from ..model.descriptor import UNKNOWN_SIZE
@@ -35,6 +36,12 @@ class Verifier:
         self._descriptor = descriptor
         self._hasher = descriptor.digest.hasher()
         self.count = 0
+
+    @property
+    def expected(self) -> int:
+        """Most bytes that may still come."""
+        wanted = self._descriptor.size
+        return (sys.maxsize - 1 if wanted == UNKNOWN_SIZE else wanted) - self.count
 
     def update(self, piece: bytes | memoryview) -> None:
         """Take the next bytes.
@@ -109,7 +116,7 @@ def copy_hashing(
         IntegrityError: size-mismatch, when there are more bytes than promised.
     """
     if not hash_beside:
-        for piece in _pieces(stream):
+        for piece in _pieces(stream, verifier, buffers=1):
             verifier.update(piece)
             write(piece)
         return
@@ -117,7 +124,7 @@ def copy_hashing(
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         hashed = thread.submit(verifier.update, b"")
-        for piece in _pieces(stream):
+        for piece in _pieces(stream, verifier, buffers=2):
             hashed.result()
             hashed = thread.submit(verifier.update, piece)
             write(piece)
@@ -135,14 +142,16 @@ def size_mismatch(wanted: Descriptor, actual: str) -> IntegrityError:
     )
 
 
-def _pieces(stream: ReadStream) -> Iterator[memoryview]:
-    """Yield what ``stream`` gives. A piece stays valid until the one after the next is asked for."""
+def _pieces(stream: ReadStream, verifier: Verifier, *, buffers: int) -> Iterator[memoryview]:
+    """Yield what ``stream`` gives, from that many buffers in turn; no buffer is larger than what is still expected."""
     read_into: Callable[[memoryview], int] | None = getattr(stream, "readinto", None)
     if read_into is None:
         while piece := stream.read(CHUNK):
             yield memoryview(piece)
         return
-    for buffer in itertools.cycle([memoryview(bytearray(CHUNK)), memoryview(bytearray(CHUNK))]):
+    # One byte more than expected, so that content that is too long shows.
+    length = min(CHUNK, verifier.expected + 1)
+    for buffer in itertools.cycle([memoryview(bytearray(length)) for _ in range(buffers)]):
         count = read_into(buffer)
         if not count:
             return
