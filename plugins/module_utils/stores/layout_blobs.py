@@ -10,6 +10,7 @@ import contextlib
 import errno
 import io
 import os
+import threading
 import typing as t
 
 from ..model.descriptor import UNKNOWN_SIZE
@@ -40,6 +41,7 @@ class BlobDirectory:
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
         self.partials = root / ".fleet-images" / "partial"
+        self._hash_thread_taken = threading.Lock()
 
     def path(self, digest: Digest) -> Path:
         """Return where the blob of ``digest`` is, or would be. The grammar of digests keeps it inside the layout."""
@@ -113,11 +115,15 @@ class BlobDirectory:
                 partial.unlink()
                 return False
             try:
-                PartialFile(handle, partial, descriptor, descriptor.size >= _HASHED_BESIDE).receive(open_at)
+                with self._hash_thread(descriptor) as hash_beside:
+                    PartialFile(handle, partial, descriptor, hash_beside).receive(open_at)
             except BaseException as error:
                 if isinstance(error, (IntegrityError, ConflictError)) or not os.fstat(handle).st_size:
                     partial.unlink()
                 raise
+            # Durable before it has the name: after a loss of power a name must not stand for bytes that never arrived.
+            # One fsync per blob costs a fifth of writing small ones, and nothing beside three other writers (measured);
+            # collecting them for one syncfs would need a second place where blobs count as present.
             with explained(partial):
                 os.fchmod(handle, 0o644)
                 os.fsync(handle)
@@ -142,6 +148,20 @@ class BlobDirectory:
                 with os.scandir(folder) as blobs:
                     found.update(((folder.name, blob.name), blob.stat().st_size) for blob in blobs)
         return found
+
+    @contextlib.contextmanager
+    def _hash_thread(self, descriptor: Descriptor) -> Iterator[bool]:
+        """Yield whether this blob may be hashed beside: a large one, and one at a time.
+
+        One large blob alone is written a fifth faster so; with as many blobs at once as there are cores, the cores are
+        busy without (measured: 512 MiB on two cores, one blob 0.70 to 0.58 s, four at once 0.42 to 0.45 s).
+        """
+        is_taken = descriptor.size >= _HASHED_BESIDE and self._hash_thread_taken.acquire(blocking=False)
+        try:
+            yield is_taken
+        finally:
+            if is_taken:
+                self._hash_thread_taken.release()
 
     def _folders(self) -> list[Path]:
         return [path for path in self._blobs.iterdir() if path.is_dir()]
