@@ -1,0 +1,189 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""From a module's options to what is desired. Each reader raises one InputError that tells all problems."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.reference import ImageId, Reference
+from ..plan.desired import Desired, DesiredBuild, DesiredImage
+from .reader import Reader, pull_policy
+from .session import naming_defaults
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Params = Mapping[str, t.Any]
+
+_KEEP_ONE = "keep one of the two"
+
+
+def read_state(params: Params) -> Desired:
+    """Return what ``image_state`` wants."""
+    reader = Reader(naming_defaults(params))
+    items = [_read_item(reader, row, f"images[{at}]", params=params) for at, row in enumerate(params["images"])]
+    images = _without_contradictions(reader, [item for item in items if item is not None])
+    reader.finish()
+    return Desired(tuple(images), params["unlisted"] == "remove", tuple(params["protect"]))
+
+
+def read_pull(params: Params) -> Desired:
+    """Return what ``image_pull`` wants."""
+    reader = Reader(naming_defaults(params))
+    platform, policy = reader.platform(params["platform"], "platform"), pull_policy(params["pull"])
+    items = [
+        DesiredImage(path, reader.names(text, path), pull=policy, platform=platform)
+        for path, text in _named(params)
+    ]
+    images = _without_contradictions(reader, items)
+    reader.finish()
+    return Desired(tuple(images))
+
+
+def read_tag(params: Params) -> Desired:
+    """Return what ``image_tag`` wants."""
+    reader = Reader(naming_defaults(params))
+    source = reader.image(params["name"], "name")
+    tags = reader.new_names(params["repository"], "repository")
+    reader.finish()
+    keeps = params["existing_images"] == "keep"
+    return Desired((DesiredImage("name", source, pull="never", tags=tags, keeps_existing_tags=keeps),))
+
+
+def read_push(params: Params) -> Desired:
+    """Return what ``image_push`` wants."""
+    reader = Reader(naming_defaults(params))
+    targets = reader.new_names(params["repository"], "repository")
+    if targets and len(params["name"]) > 1:
+        reader.problem(
+            "repository", "it is for one image, and name lists several", fix="use a task or an images[] entry for each"
+        )
+    items = []
+    for path, text in _named(params):
+        source = reader.image(text, path)
+        own = tuple(name.without_digest() for name in source[:1] if isinstance(name, Reference))
+        if source and not (targets or own):
+            reader.problem(path, f"{text!r} is an image ID, and it is not said where to push it", fix="set repository")
+        items.append(DesiredImage(path, source, pull="never", tags=targets, push=targets or own))
+    reader.finish()
+    return Desired(tuple(items))
+
+
+def read_rmi(params: Params) -> Desired:
+    """Return what ``image_rmi`` wants."""
+    reader = Reader(naming_defaults(params))
+    items = [DesiredImage(path, reader.image(text, path), is_present=False) for path, text in _named(params)]
+    reader.finish()
+    return Desired(tuple(items))
+
+
+def read_build(params: Params) -> Desired:
+    """Return what ``image_build`` wants."""
+    reader = Reader(naming_defaults(params))
+    names = reader.names(params["name"], "name")[:1]
+    _refuse_pin(reader, names, "name")
+    item = DesiredImage(
+        "name",
+        names,
+        platform=reader.platform(params["platform"], "platform"),
+        tags=reader.new_names(params["repository"], "repository"),
+        build=_read_build(reader, params, ""),
+        push=reader.pushes(params["push"], "push", own=names),
+    )
+    reader.finish()
+    return Desired((item._replace(push=item.push + (item.tags if params["push"] is True else ())),))
+
+
+def _named(params: Params) -> list[tuple[str, str]]:
+    """Return path and text of each entry of the option ``name``."""
+    texts = params["name"]
+    return [("name" if len(texts) == 1 else f"name[{at}]", text) for at, text in enumerate(texts)]
+
+
+def _read_item(reader: Reader, row: Params, path: str, *, params: Params) -> DesiredImage | None:
+    is_present = row["state"] == "present"
+    names: tuple[Reference | ImageId, ...]
+    names = reader.names(row["image"], f"{path}.image") if is_present else reader.image(row["image"], f"{path}.image")
+    given = [key for key in ("pull", "tags", "build", "push") if row[key] is not None]
+    if not is_present and given:
+        reader.problem(f"{path}.{given[0]}", "an absent image has none", fix="remove it, or set state: present")
+        return None
+    build = None
+    if row["build"] is not None:
+        names = names[:1]
+        _refuse_pin(reader, names, f"{path}.image")
+        build = _read_build(reader, row["build"], f"{path}.build.")
+    platform_text = row["platform"] or params["platform"]
+    item = DesiredImage(
+        path,
+        names,
+        is_present=is_present,
+        pull=pull_policy(row["pull"] or params["pull"]),
+        platform=reader.platform(platform_text, f"{path}.platform" if row["platform"] else "platform"),
+        tags=reader.new_names(row["tags"], f"{path}.tags"),
+        build=build,
+        push=reader.pushes(row["push"], f"{path}.push", own=names),
+    )
+    return item if names else None
+
+
+def _read_build(reader: Reader, options: Params, path: str) -> DesiredBuild:
+    """Return the build as it was asked for; its key is known when its bases are."""
+    if options["path"] is None and options["dockerfile_inline"] is None:
+        reader.problem(f"{path}path", "the build has no context", fix="set path to the folder with the Dockerfile")
+    if options["dockerfile"] is not None and options["dockerfile_inline"] is not None:
+        reader.problem(f"{path}dockerfile", "dockerfile_inline is given too", fix="set one of the two")
+    return DesiredBuild(key="", key_label="", spec=dict(options), rebuild=options["rebuild"])
+
+
+def _refuse_pin(reader: Reader, names: Sequence[Reference | ImageId], path: str) -> None:
+    for name in names:
+        if isinstance(name, Reference) and name.is_pinned:
+            reader.problem(path, "a build's digest follows from its inputs", fix="leave out '@' and what follows")
+
+
+def _without_contradictions(reader: Reader, items: Sequence[DesiredImage]) -> list[DesiredImage]:
+    """Return ``items`` less exact repetitions; keep a problem for each name that two of them want otherwise."""
+    kept: list[DesiredImage] = []
+    owners: dict[object, DesiredImage] = {}
+    tagged: dict[Reference, DesiredImage] = {}
+    for item in items:
+        name = _key(item)
+        other = owners.get(name)
+        if other is not None and other._replace(path=item.path) == item:
+            continue
+        if other is not None:
+            what = f"{_shown(item)} {_conflict(other, item)} at {other.path}"
+            reader.problem(item.path, what, fix=_KEEP_ONE)
+        maker = tagged.get(name) if isinstance(name, Reference) else None
+        if maker is not None and (item.build is not None or not item.is_present):
+            reader.problem(item.path, f"{_shown(item)} is given by {maker.path}.tags too", fix=_KEEP_ONE)
+        for tag in item.tags:
+            taker = tagged.setdefault(tag, item)
+            if taker is not item or (tag in owners and owners[tag] is not item):
+                where = taker.path if taker is not item else owners[tag].path
+                reader.problem(f"{item.path}.tags", f"{tag.familiar} is wanted for {where} too", fix=_KEEP_ONE)
+        owners[name] = item
+        kept.append(item)
+    return kept
+
+
+def _key(item: DesiredImage) -> object:
+    wanted = item.candidates[0] if item.candidates else item.path
+    return wanted.without_digest() if isinstance(wanted, Reference) else wanted
+
+
+def _conflict(one: DesiredImage, other: DesiredImage) -> str:
+    if one.is_present != other.is_present:
+        return "is present here and absent" if other.is_present else "is absent here and present"
+    digests = {name.digest for item in (one, other) for name in item.candidates[:1] if isinstance(name, Reference)}
+    return "is pinned to another digest" if len(digests - {None}) > 1 else "is listed with other options"
+
+
+def _shown(item: DesiredImage) -> str:
+    wanted = item.wanted
+    return wanted.familiar if isinstance(wanted, Reference) else str(wanted)

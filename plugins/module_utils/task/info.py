@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""Reading a host's images, and what their names mean at the registries, without changing anything."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..model.reference import Reference
+from .failure import failures_told
+from .options import COMMON
+from .reader import Reader
+from .session import Session, naming_defaults
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model.host import LocalImage, Observed
+    from ..model.reference import ImageId
+    from .options import Spec
+
+
+class Asked(t.NamedTuple):
+    """One name that the user asked for: its text and what it may mean."""
+
+    text: str
+    candidates: tuple[Reference | ImageId, ...]
+
+
+def run_info(*, options: Spec) -> None:
+    """Run the module that reads. Ends the process, as modules do."""
+    module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True)
+    started = time.monotonic()
+    with failures_told(module):
+        asked = read_names(module.params)
+        session = Session(module.params)
+        try:
+            result = inform(asked, params=module.params, session=session)
+        finally:
+            session.close()
+        module.exit_json(changed=False, **result, elapsed=round(time.monotonic() - started, 3))
+
+
+def read_names(params: Mapping[str, t.Any]) -> list[Asked]:
+    """Return what the option ``name`` asks for; empty means every image.
+
+    Raises:
+        InputError: entries that are neither names nor IDs.
+    """
+    reader = Reader(naming_defaults(params))
+    texts = params["name"] or []
+    asked = [Asked(text, reader.image(text, f"name[{at}]")) for at, text in enumerate(texts)]
+    reader.finish()
+    return asked
+
+
+def inform(asked: list[Asked], *, params: Mapping[str, t.Any], session: Session) -> dict[str, t.Any]:
+    """Return the rows of the images asked for, the names the host does not have, and what registries say.
+
+    Raises:
+        ImagesError: the host cannot be read, an ID is ambiguous, or a registry cannot be asked.
+    """
+    observed = session.engine.observe()
+    found, missing = _select(asked, observed)
+    result: dict[str, t.Any] = {
+        "engine": session.engine.name,
+        "images": [_row(image, is_detailed=params["detail"], session=session) for image in found],
+        "missing": missing,
+    }
+    if params["remote"]:
+        result["remotes"] = _remotes(asked, found, session=session)
+    return result
+
+
+def _select(asked: list[Asked], observed: Observed) -> tuple[list[LocalImage], list[str]]:
+    """Return the images asked for, each once, and the texts of the names that the host does not have."""
+    if not asked:
+        return sorted(observed.images, key=lambda image: [str(name) for name in image.names]), []
+    found: dict[str, LocalImage] = {}
+    missing = []
+    for text, candidates in asked:
+        matches = [image for image in (observed.find(name) for name in candidates) if image is not None]
+        found.update((f"{image.id} {image.identity}", image) for image in matches[:1])
+        if not matches:
+            missing.append(text)
+    return list(found.values()), missing
+
+
+def _row(image: LocalImage, *, is_detailed: bool, session: Session) -> dict[str, t.Any]:
+    identity = image.identity
+    row: dict[str, t.Any] = {
+        "id": image.id,
+        "names": [str(name) for name in image.names],
+        "digest": str(identity.digest or ""),
+        "manifest_digest": str(identity.manifest_digest or ""),
+        "config_digest": str(identity.config_digest or ""),
+        "index_digest": str(identity.index_digest or ""),
+        "platform": str(image.platform or ""),
+        "size": image.size,
+        "created": image.created,
+        "labels": dict(image.labels),
+        "complete": image.is_complete,
+    }
+    if is_detailed and image.is_complete:
+        description = session.engine.describe(image)
+        row["config"] = dict(description.config)
+        row["history"] = [dict(step) for step in description.history]
+        row["layers"] = list(description.layers)
+    return row
+
+
+def _remotes(asked: list[Asked], found: list[LocalImage], *, session: Session) -> dict[str, str]:
+    """Return the digest that each name asked for (or found) has at its registry now; "" where it is not there."""
+    from ..model.errors import ImagesError
+    from ..plan.planner import raise_problems
+    from .resolve import in_parallel, remote_digest
+
+    names = [name for _text, candidates in asked for name in candidates[:1]] or [
+        name for image in found for name in image.names
+    ]
+    references = list(dict.fromkeys(name for name in names if isinstance(name, Reference)))
+    session.use_registries({reference.registry for reference in references})
+    got = in_parallel(references, lambda reference: remote_digest(reference, registry=session.registry), session.parallel)
+    raise_problems({str(name): answer for name, answer in got.items() if isinstance(answer, ImagesError)})
+    return {str(name): str(answer or "") for name, answer in got.items()}

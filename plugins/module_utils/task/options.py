@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""The options of all modules, in groups that modules put together.
+
+One row an option. The published schema of ``image_state`` documents is made from the same rows.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+Spec = t.Dict[str, t.Dict[str, t.Any]]  # noqa: UP006 (evaluated on Python 3.9)
+
+PULL_POLICIES = ["missing", "newer", "always", "never", "not_present"]
+
+ENGINE: Spec = {
+    "engine": {"type": "str", "choices": ["auto", "layout"], "default": "auto"},
+    "store": {"type": "path"},
+}
+
+NAMING: Spec = {
+    "default_registry": {"type": "str", "default": "docker.io"},
+    "default_namespaces": {"type": "list", "elements": "str", "default": ["library"]},
+    "default_tag": {"type": "str", "default": "latest"},
+}
+
+REGISTRY: Spec = {
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "auth_file": {"type": "path", "aliases": ["authfile", "config_path", "dockercfg_path"]},
+    "registry_auth": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "registry": {"type": "str", "required": True, "aliases": ["registry_url", "url"]},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "identity_token": {"type": "str", "no_log": True},
+        },
+    },
+    "registry_validate_certs": {"type": "bool", "aliases": ["registry_tls_verify", "tlsverify"]},
+    "registry_ca_path": {"type": "path", "aliases": ["ca_cert_dir", "certdir"]},
+    "parallel": {"type": "int", "default": 4},
+    "retry": {"type": "int", "default": 3},
+    "retry_delay": {"type": "float", "default": 1.0},
+    "deadline": {"type": "float"},
+}
+
+PULL: Spec = {
+    "pull": {"type": "str", "choices": PULL_POLICIES, "default": "missing", "aliases": ["policy", "pull_policy"]},
+    "platform": {"type": "str", "aliases": ["arch"]},
+}
+
+BUILD: Spec = {
+    "path": {"type": "path"},
+    "dockerfile": {"type": "str", "aliases": ["file", "containerfile"]},
+    "dockerfile_inline": {"type": "str", "aliases": ["container_file"]},
+    "args": {"type": "dict", "aliases": ["build_args", "buildargs"]},
+    "target": {"type": "str"},
+    "labels": {"type": "dict"},
+    "pull": {"type": "bool", "default": False},
+    "rebuild": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},
+}
+
+NAMES: Spec = {
+    "name": {"type": "list", "elements": "str", "required": True, "aliases": ["image", "names"]},
+    "tag": {"type": "str"},
+}
+
+_TARGETS: Spec = {"repository": {"type": "list", "elements": "str", "aliases": ["target_names", "target"]}}
+
+TAG: Spec = {
+    "name": {"type": "str", "required": True, "aliases": ["image"]},
+    "tag": {"type": "str"},
+    "repository": {**_TARGETS["repository"], "required": True},
+    "existing_images": {"type": "str", "choices": ["keep", "overwrite"], "default": "overwrite"},
+}
+
+PUSH: Spec = {"repository": {"type": "list", "elements": "str", "aliases": ["dest", "destination"]}}
+
+#: What ``image_build`` has beside the build itself: the image's names and where it goes.
+BUILD_RESULT: Spec = {
+    "name": {"type": "str", "required": True, "aliases": ["image"]},
+    "tag": {"type": "str"},
+    "platform": PULL["platform"],
+    "repository": _TARGETS["repository"],
+    "push": {"type": "bool", "default": False},
+}
+
+INFO: Spec = {
+    "name": {"type": "list", "elements": "str", "aliases": ["image", "names"]},
+    "tag": {"type": "str"},
+    "detail": {"type": "bool", "default": False},
+    "remote": {"type": "bool", "default": False},
+}
+
+#: One entry of ``images[]``. ``pull`` and ``platform`` have no default here: the task-wide options are it.
+ITEM: Spec = {
+    "image": {"type": "str", "required": True, "aliases": ["name"]},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "pull": {"type": "str", "choices": PULL_POLICIES, "aliases": ["policy", "pull_policy"]},
+    "platform": {"type": "str", "aliases": ["arch"]},
+    "tags": {"type": "list", "elements": "str"},
+    "build": {"type": "dict", "options": BUILD},
+    "push": {"type": "raw"},
+}
+
+STATE: Spec = {
+    "images": {"type": "list", "elements": "dict", "required": True, "options": ITEM},
+    "unlisted": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
+    "protect": {"type": "list", "elements": "str", "default": []},
+}
+
+COMMON: Spec = {**ENGINE, **NAMING}

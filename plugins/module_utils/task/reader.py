@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""Parsing at the door: option texts become values once, and every problem is kept with its path."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.errors import InputError, Problem
+from ..model.platform import Platform
+from ..model.reference import ImageId, Reference, candidates, parse_image, parse_reference
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..model.reference import Defaults
+    from ..plan.desired import PullPolicy
+
+# What Ansible takes for true and false, as text: options of type raw keep what the templates gave.
+_YES = frozenset({"yes", "on", "true", "1", "y", "t"})
+_NO = frozenset({"no", "off", "false", "0", "n", "f", "", "none"})
+
+
+class Reader:
+    """Reads option values; a value that cannot be read is told by ``finish``, together with all others."""
+
+    def __init__(self, defaults: Defaults) -> None:
+        """Complete short names with ``defaults``."""
+        self.defaults = defaults
+        self._problems: list[Problem] = []
+
+    def problem(self, path: str, what: str, *, fix: str = "") -> None:
+        """Keep one problem."""
+        self._problems.append(Problem(path, what, fix))
+
+    def finish(self) -> None:
+        """Tell all problems, if there are any.
+
+        Raises:
+            InputError: there are.
+        """
+        if self._problems:
+            raise InputError.of(self._problems)
+
+    def names(self, text: str, path: str) -> tuple[Reference, ...]:
+        """Return what the name ``text`` may mean, best first; empty when it is no name."""
+        try:
+            return tuple(candidates(str(text), self.defaults))
+        except InputError as error:
+            self._keep(error, path)
+            return ()
+
+    def image(self, text: str, path: str) -> tuple[Reference | ImageId, ...]:
+        """Return what ``text``, a name or an image ID, may mean; empty when it is neither."""
+        try:
+            image = parse_image(str(text), self.defaults)
+        except InputError as error:
+            self._keep(error, path)
+            return ()
+        return (image,) if isinstance(image, ImageId) else self.names(text, path)
+
+    def new_names(self, texts: Sequence[str] | None, path: str) -> tuple[Reference, ...]:
+        """Return the names to be given: references without a digest, for a name cannot choose its bytes."""
+        found: dict[Reference, None] = {}
+        for at, text in enumerate(texts or ()):
+            where = f"{path}[{at}]"
+            try:
+                reference = parse_reference(str(text), self.defaults)
+            except InputError as error:
+                self._keep(error, where)
+                continue
+            if reference.is_pinned:
+                self.problem(where, f"{text!r} has a digest, a new name has none", fix="leave out '@' and what follows")
+            found[reference] = None
+        return tuple(found)
+
+    def platform(self, text: str | None, path: str) -> Platform | None:
+        """Return the platform, None when none is given."""
+        try:
+            return Platform.parse(text) if text else None
+        except InputError as error:
+            self._keep(error, path)
+            return None
+
+    def pushes(self, value: object, path: str, *, own: Sequence[Reference | ImageId]) -> tuple[Reference, ...]:
+        """Return where to push: ``value`` is true for the image's ``own`` name, or a list of references."""
+        if isinstance(value, (list, tuple)):
+            return self.new_names(value, path)
+        word = str(value).lower()
+        if value is None or word in _NO:
+            return ()
+        if word not in _YES:
+            self.problem(path, f"{value!r} is neither true nor a list of references", fix="write push: true")
+        return tuple(name.without_digest() for name in own[:1] if isinstance(name, Reference))
+
+    def _keep(self, error: InputError, path: str) -> None:
+        self.problem(path, f"{error.what}: {error.why}" if error.why else error.what, fix=error.fix)
+
+
+def pull_policy(word: str) -> PullPolicy:
+    """Return the policy that a choice of ``pull`` means; ``not_present`` is community.docker's word for missing."""
+    return t.cast("PullPolicy", "missing" if word == "not_present" else word)

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""One task from options to result: read, observe, ask, plan, and, unless only the plan is wanted, apply and verify."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..apply.outcome import Outcome
+from ..model.reference import Reference
+from ..plan.planner import plan_images
+from ..plan.questions import ask
+from .failure import failures_told
+from .options import COMMON
+from .report import report
+from .resolve import resolve
+from .session import Session
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..model.host import Identity
+    from ..plan.desired import Desired
+    from ..plan.plan import Plan
+    from .options import Spec
+
+
+def run_task(read: Callable[[Mapping[str, t.Any]], Desired], *, options: Spec, **rules: t.Any) -> None:
+    """Run a module that converges: ``read`` says what its options desire, ``options`` are its own beside the common.
+
+    ``rules`` go to AnsibleModule (``mutually_exclusive`` …). Ends the process, as modules do.
+    """
+    module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True, **rules)
+    started = time.monotonic()
+    with failures_told(module):
+        desired = read(module.params)
+        session = Session(module.params)
+        try:
+            result = converge(desired, session=session, is_dry=module.check_mode)
+        finally:
+            session.close()
+        for warning in result.pop("warnings_told"):
+            module.warn(warning)
+        module.exit_json(**result, elapsed=round(time.monotonic() - started, 3))
+
+
+def converge(desired: Desired, *, session: Session, is_dry: bool) -> dict[str, t.Any]:
+    """Return the result of bringing the session's host to ``desired``; with ``is_dry`` of what that would be.
+
+    Raises:
+        ImagesError: it cannot be planned (nothing was changed then), or not be carried out.
+    """
+    session.use_registries(_registries_of(desired))
+    observed = session.engine.observe()
+    if any(item.build is not None for item in desired.images):
+        from .builds import with_keys
+
+        desired = with_keys(desired, observed=observed, session=session)
+    questions = ask(desired, observed)
+    answers = resolve(questions, registry=session.registry, parallel=session.parallel)
+    plan = plan_images(desired, observed, answers)
+    outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session)
+    told = report(plan, outcome=outcome, engine=session.engine)
+    return {**told, "warnings_told": [*plan.warnings, *session.warnings()]}
+
+
+def _carry_out(plan: Plan, *, session: Session) -> Outcome:
+    from ..apply.execute import Host, apply_plan
+    from ..apply.verify import verify
+
+    def build(spec: object) -> Identity:
+        from .builds import carry_out
+
+        return carry_out(spec, session=session)
+
+    host = Host(session.engine, session.content, build)
+    outcome = apply_plan(plan, host=host, registry=session.registry, patience=session.patience())
+    verify(plan, outcome=outcome, observed=session.engine.observe())
+    return outcome
+
+
+def _registries_of(desired: Desired) -> set[str]:
+    names = [name for item in desired.images for name in (*item.candidates, *item.push)]
+    return {name.registry for name in names if isinstance(name, Reference)}
