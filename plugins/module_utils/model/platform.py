@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .errors import InputError
@@ -111,10 +112,15 @@ class Platform(t.NamedTuple):
         return {key: word for key, word in words if word}
 
     def ladder(self) -> list[tuple[str, str]]:
-        """Return the (architecture, variant) pairs that a host of this platform runs, best first.
+        """Return the (architecture, variant) pairs that a host of this platform runs, its own among them, best first.
 
         Source: containerd/platforms compare.go (platformVector).
         """
+        own = (self.architecture, self.variant)
+        rungs = self._rungs()
+        return rungs if own in rungs else [own, *rungs]
+
+    def _rungs(self) -> list[tuple[str, str]]:
         if self.architecture == "amd64":
             levels = [f"v{level}" for level in range(_number(self.variant) or 1, 1, -1)]
             return [("amd64", level) for level in levels] + [("amd64", ""), ("386", "")]
@@ -122,7 +128,7 @@ class Platform(t.NamedTuple):
             return [("arm", f"v{level}") for level in range(_number(self.variant) or 7, 4, -1)]
         if self.architecture == "arm64":
             return [*_arm64_ladder(self.variant), *(("arm", f"v{level}") for level in range(8, 4, -1))]
-        return [(self.architecture, self.variant)] + ([(self.architecture, "")] if self.variant else [])
+        return [(self.architecture, "")]
 
     def satisfies(self, wanted: Platform) -> bool:
         """Tell whether an image of this platform runs on a host that is ``wanted``."""
@@ -146,15 +152,15 @@ def choose(platforms: Sequence[Platform | None], wanted: Platform) -> int | None
 
 
 def _number(variant: str) -> int:
-    digits = variant[1:].partition(".")[0]
-    return int(digits) if variant.startswith("v") and digits.isdigit() else 0
+    """Return 7 for ``v7`` and 9 for ``v9.2``; 0 for what is no version. Two digits bound the ladder."""
+    match = re.fullmatch(r"v([0-9]{1,2})(?:\..*)?", variant)
+    return int(match[1]) if match else 0
 
 
 def _arm64_ladder(variant: str) -> list[tuple[str, str]]:
     """Lower minors of the same major; 9.x also runs 8.(x+5) and below; 8.0 is written without a variant."""
     major = _number(variant) or 8
-    minor_text = variant.partition(".")[2]
-    minor = int(minor_text) if minor_text.isdigit() else 0
+    minor = _number(f"v{variant.partition('.')[2]}")
     steps = [(major, lower) for lower in range(minor, -1, -1)]
     if major == 9:
         steps += [(8, lower) for lower in range(minor + 5, -1, -1)]

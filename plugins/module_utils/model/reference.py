@@ -59,7 +59,8 @@ class Reference(t.NamedTuple):
         path = self.path
         if path.startswith("library/") and "/" not in path[8:]:
             path = path[8:]
-        return path + self._suffix
+        # A namespace may look like a host: docker.io/my.team/app must keep its registry.
+        return (path if _split_registry(path)[0] is None else self.repository) + self._suffix
 
     @property
     def is_pinned(self) -> bool:
@@ -119,6 +120,8 @@ def candidates(text: str, defaults: Defaults = Defaults()) -> list[Reference]:  
     Raises:
         InputError: as ``parse_reference``.
     """
+    if len(text) == 64 and _HEX_ID.fullmatch(text):
+        raise _bad_reference(text, "64 hexadecimal characters are an image ID and no name")
     name, tag, digest = _split(text)
     registry, path = _split_registry(name)
     if tag is None and digest is None:
