@@ -41,10 +41,10 @@ class PlaybookRun(t.NamedTuple):
 
     def of(self, task: str, *, host: str = "") -> TaskResult:
         """Return the last result of the task with that name (on that host); fails with the whole output if none."""
-        for result in reversed(self.results):
-            if result.task == task and host in ("", result.host):
-                return result
-        raise AssertionError(f"no result of task {task!r}:\n{self.output}")
+        found: list[TaskResult] = [row for row in self.results if row.task == task and host in ("", row.host)]
+        if not found:
+            raise AssertionError(f"no result of task {task!r}:\n{self.output}")
+        return found[-1]
 
 
 def ansible_environment(home: Path, **extra: str) -> dict[str, str]:

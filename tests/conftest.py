@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every test can ask for: servers and tools by fixture; and the rule about skips.
+
+A test that needs a program asks for it through ``support.programs.require``; without it the test is skipped with a
+reason that starts with "missing engine:". Such skips are listed loudly at the end, and fail the run where ``CI=true``.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.fleet.images.tests.support.programs import MISSING, require
+from ansible_collections.fleet.images.tests.support.proxy import CountingProxy
+from ansible_collections.fleet.images.tests.support.registry import Registry, RegistryOptions, start_registry
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_IS_CI = os.environ.get("CI", "").lower() == "true"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """Yield an empty registry of this test's own: plain HTTP on loopback, no accounts, deletion allowed."""
+    with start_registry(tmp_path / "registry") as server:
+        yield server
+
+
+@pytest.fixture
+def registry_with(tmp_path: Path) -> Iterator[Callable[[RegistryOptions], Registry]]:
+    """Yield a function that starts a registry with given options; all of them stop when the test ends."""
+    from contextlib import ExitStack
+
+    with ExitStack() as servers:
+        count = 0
+
+        def start(options: RegistryOptions) -> Registry:
+            nonlocal count
+            count += 1
+            return servers.enter_context(start_registry(tmp_path / f"registry-{count}", options))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Yield one registry for all tests of this worker: use repository names of your own and leave others alone."""
+    with start_registry(tmp_path_factory.mktemp("shared-registry")) as server:
+        yield server
+
+
+@pytest.fixture
+def counting_proxy(registry: Registry) -> Iterator[CountingProxy]:
+    """Yield a proxy before ``registry`` that counts requests and bytes and can be told to fail."""
+    with CountingProxy(registry.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def needs() -> Callable[..., None]:
+    """Return ``require``: ``needs("skopeo", "umoci")`` skips the test where one is missing (and fails it in CI)."""
+    return require
+
+
+def _missing(reports: list[t.Any]) -> list[tuple[str, str]]:
+    rows = []
+    for report in reports:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if reason.startswith(MISSING):
+            rows.append((report.nodeid, reason))
+    return rows
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Name every skipped test, and say what was missing, after everything else but the closing line."""
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    if not skipped:
+        return
+    missing = _missing(skipped)
+    terminalreporter.section(f"{len(skipped)} SKIPPED", yellow=True, bold=True)
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        terminalreporter.line(f"{report.nodeid}: {reason}")
+    if missing and _IS_CI:
+        terminalreporter.line(f"CI=true: {len(missing)} skipped for a missing engine: this run fails", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turn a green run with missing engines red where ``CI=true``."""
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    is_worker = hasattr(session.config, "workerinput")
+    if _IS_CI and not is_worker and reporter is not None and _missing(reporter.stats.get("skipped", [])):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
