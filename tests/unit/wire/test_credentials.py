@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import InputError
 from ansible_collections.fleet.images.plugins.module_utils.wire.credentials import Credential, CredentialSource
+from ansible_collections.fleet.images.tests.support.programs import require
 
 ALICE = Credential("alice", "hunter2")
 BOB = Credential("bob", "hunter3")
@@ -154,8 +154,8 @@ def test_threads_share_a_source(tmp_path: Path) -> None:
     assert found == [ALICE, BOB] * 32
 
 
-@pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 def test_what_skopeo_reads_as_a_login_is_found(tmp_path: Path) -> None:
+    require("skopeo")
     path = write_login(tmp_path / "auth.json", ALICE, key="https://registry.example.com/v1/")
     command = ["skopeo", "login", "--authfile", str(path), "--get-login", "registry.example.com"]
     seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
