@@ -15,14 +15,14 @@ RETURN = r"""
 """
 
 from ..module_utils.task.desired import read_build
-from ..module_utils.task.options import BUILD, BUILD_RESULT, REGISTRY
+from ..module_utils.task.options import BUILD, BUILD_RESULT
 from ..module_utils.task.run import run_task
 
 
 def main() -> None:
     run_task(
         read_build,
-        options={**REGISTRY, **BUILD, **BUILD_RESULT},
+        options={**BUILD, **BUILD_RESULT},
         required_one_of=[("path", "dockerfile_inline")],
         mutually_exclusive=[("dockerfile", "dockerfile_inline")],
     )

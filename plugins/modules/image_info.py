@@ -15,11 +15,11 @@ RETURN = r"""
 """
 
 from ..module_utils.task.info import run_info
-from ..module_utils.task.options import INFO, REGISTRY
+from ..module_utils.task.options import INFO
 
 
 def main() -> None:
-    run_info(options={**REGISTRY, **INFO})
+    run_info(options=INFO)
 
 
 if __name__ == "__main__":

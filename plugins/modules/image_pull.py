@@ -15,13 +15,13 @@ RETURN = r"""
 """
 
 from ..module_utils.task.desired import read_pull
-from ..module_utils.task.options import NAMES, PULL, REGISTRY
+from ..module_utils.task.options import NAMES, PULL
 from ..module_utils.task.run import run_task
 
 
 def main() -> None:
     always = {**PULL["pull"], "default": "always"}
-    run_task(read_pull, options={**NAMES, **REGISTRY, **PULL, "pull": always})
+    run_task(read_pull, options={**NAMES, **PULL, "pull": always})
 
 
 if __name__ == "__main__":

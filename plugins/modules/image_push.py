@@ -15,12 +15,12 @@ RETURN = r"""
 """
 
 from ..module_utils.task.desired import read_push
-from ..module_utils.task.options import NAMES, PUSH, REGISTRY
+from ..module_utils.task.options import NAMES, PUSH
 from ..module_utils.task.run import run_task
 
 
 def main() -> None:
-    run_task(read_push, options={**NAMES, **REGISTRY, **PUSH})
+    run_task(read_push, options={**NAMES, **PUSH})
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ RETURN = r"""
 """
 
 from ..module_utils.task.desired import read_state
-from ..module_utils.task.options import PULL, REGISTRY, STATE
+from ..module_utils.task.options import PULL, STATE
 from ..module_utils.task.run import run_task
 
 
 def main() -> None:
-    run_task(read_state, options={**REGISTRY, **PULL, **STATE})
+    run_task(read_state, options={**PULL, **STATE})
 
 
 if __name__ == "__main__":

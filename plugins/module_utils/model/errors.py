@@ -46,7 +46,7 @@ class ImagesError(Exception):
 
     def __str__(self) -> str:
         """Join what, why and fix into the message a user reads."""
-        return " ".join(_as_sentence(part) for part in (self.what, self.why, self.fix) if part)
+        return " ".join(_as_sentence(part) for part in (self.what, self.why, _capitalised(self.fix)) if part)
 
     def to_json(self) -> dict[str, t.Any]:
         """Return the machine-readable form that modules give back as ``error``."""
@@ -152,6 +152,12 @@ class ApplyError(ImagesError):
             "failed": {action: error.to_json() for action, error in self.failed.items()},
             "not_started": list(self.not_started),
         }
+
+
+def _capitalised(text: str) -> str:
+    """Start with a capital, unless the first word is an option or a value and must stay as it is written."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
 
 
 def _as_sentence(text: str) -> str:

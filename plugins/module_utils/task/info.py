@@ -126,6 +126,6 @@ def _remotes(asked: list[Asked], found: list[LocalImage], *, session: Session) -
     ]
     references = list(dict.fromkeys(name for name in names if isinstance(name, Reference)))
     session.use_registries({reference.registry for reference in references})
-    got = in_parallel(references, lambda reference: remote_digest(reference, registry=session.registry), session.parallel)
+    got = in_parallel(references, lambda name: remote_digest(name, registry=session.registry), session.parallel)
     raise_problems({str(name): answer for name, answer in got.items() if isinstance(answer, ImagesError)})
     return {str(name): str(answer or "") for name, answer in got.items()}

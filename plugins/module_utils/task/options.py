@@ -114,4 +114,5 @@ STATE: Spec = {
     "protect": {"type": "list", "elements": "str", "default": []},
 }
 
-COMMON: Spec = {**ENGINE, **NAMING}
+#: Every module takes all of these, also where it does not use them: ``module_defaults`` of the action group must fit.
+COMMON: Spec = {**ENGINE, **NAMING, **REGISTRY}
