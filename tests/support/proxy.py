@@ -38,8 +38,8 @@ class Fault(t.NamedTuple):
     """What to do to the first ``times`` requests that match ``method`` ("" is any) and ``path`` (a regular expression).
 
     ``status`` answers with that status and does not ask upstream, with ``headers`` and ``body``. ``cut_after``
-    forwards that many body bytes, then drops the connection. ``delay`` waits that many seconds first. ``tamper`` changes
-    the body's bytes. ``skip`` lets that many matching requests pass before the first fault.
+    forwards that many body bytes, then drops the connection. ``delay`` waits that many seconds first. ``tamper``
+    changes the body's bytes. ``skip`` lets that many matching requests pass before the first fault.
     """
 
     path: str = ""
