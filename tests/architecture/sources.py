@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The collection's source as syntax trees: what the architecture tests read. Nothing here imports the code it looks at."""
+"""The collection's source as syntax trees, for the architecture tests. Nothing here imports the code it looks at."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SourceFile(t.NamedTuple):
 
 
 class Import(t.NamedTuple):
-    """One imported thing. ``target`` is dotted: "plugins.module_utils.model.errors" for our own, "os.path" for others."""
+    """One imported thing. ``target`` is dotted: "plugins.module_utils.model.errors" is our own, "os.path" is not."""
 
     target: str
     line: int

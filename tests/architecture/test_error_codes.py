@@ -24,19 +24,42 @@ def strings(node: ast.AST) -> t.Iterator[str]:
             yield part.value
 
 
-def used_codes() -> dict[str, str]:
-    """Return every code that plugins/ raises, with one place that does."""
-    codes = {}
+def code_positions() -> dict[str, int]:
+    """Return, by the name of a class or function, at which position its ``code`` can be given."""
+    found = {}
     for file in sources():
         for node in ast.walk(file.tree):
-            values: list[ast.AST] = []
-            if isinstance(node, ast.keyword) and node.arg == "code":
-                values = [node.value]
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                rows = zip(node.args.kwonlyargs, node.args.kw_defaults)
-                values = [default for argument, default in rows if argument.arg == "code" and default is not None]
-            for value in values:
-                codes.update(dict.fromkeys(strings(value), f"{file.name}:{getattr(value, 'lineno', 0)}"))
+            names: list[str] = []
+            if isinstance(node, ast.ClassDef):
+                rows = (row.target for row in node.body if isinstance(row, ast.AnnAssign))
+                names = [target.id for target in rows if isinstance(target, ast.Name)]
+            elif isinstance(node, ast.FunctionDef):
+                names = [argument.arg for argument in node.args.args if argument.arg != "self"]
+            if "code" in names and isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                found[node.name] = names.index("code")
+    return found
+
+
+def code_expressions(node: ast.AST, positions: t.Mapping[str, int]) -> t.Iterator[ast.expr]:
+    """Yield the expressions that a node gives for a ``code``: by keyword, by position, or as a default."""
+    if isinstance(node, ast.keyword) and node.arg == "code":
+        yield node.value
+    elif isinstance(node, ast.Call):
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if len(node.args) > positions.get(name, len(node.args)):
+            yield node.args[positions[name]]
+    elif isinstance(node, ast.FunctionDef):
+        rows = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        yield from (default for argument, default in rows if argument.arg == "code" and default is not None)
+
+
+def used_codes() -> dict[str, str]:
+    """Return every code that plugins/ raises, with one place that does."""
+    positions, codes = code_positions(), {}
+    for file in sources():
+        for node in ast.walk(file.tree):
+            for value in code_expressions(node, positions):
+                codes.update(dict.fromkeys(strings(value), f"{file.name}:{value.lineno}"))
     return codes
 
 
