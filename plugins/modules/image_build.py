@@ -6,12 +6,323 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
+module: image_build
+short_description: Build a container image
+version_added: 1.0.0
+description:
+  - Builds an image from a Dockerfile, without a daemon, and names it.
+  - An image is built again when its inputs differ from those it was built from, and not before. The task is changed when the
+    image was built, got a name, or was pushed to where another one was.
+  - Check mode reads the inputs and asks registries for the digests of base images, so it knows whether a build is due. The new
+    digest is not known before the build, so it is left empty.
+extends_documentation_fragment:
+  - fleet.images.engine
+  - fleet.images.naming
+  - fleet.images.registry
+  - fleet.images.attributes
+  - fleet.images.attributes.group
+options:
+  name:
+    description:
+      - Name of the image. It has no digest, because that follows from the inputs.
+    type: str
+    required: true
+    aliases: [image]
+  tag:
+    description:
+      - Tag of names that have neither tag nor digest. Without it O(default_tag) is taken.
+    type: str
+  path:
+    description:
+      - Folder on the target with the files to build from. What C(.dockerignore) or C(<Dockerfile>.dockerignore) excludes is
+        no input.
+    type: path
+  dockerfile:
+    description:
+      - The Dockerfile, relative to O(path) or absolute. Without it, it is C(Dockerfile) there.
+    type: str
+    aliases: [file, containerfile]
+  dockerfile_inline:
+    description:
+      - Text of the Dockerfile, instead of a file. O(path) may then be left out, if nothing is copied from it.
+      - Mutually exclusive with O(dockerfile).
+    type: str
+    aliases: [container_file]
+  args:
+    description:
+      - Values for the C(ARG) instructions. They stay readable in the image, so they are no place for secrets.
+    type: dict
+    aliases: [build_args, buildargs]
+  target:
+    description:
+      - Stage of the Dockerfile to build. Without it, it is the last one.
+    type: str
+  labels:
+    description:
+      - Labels to put on the image, beside those of the Dockerfile.
+    type: dict
+  pull:
+    description:
+      - Whether registries are asked for the base images although the host has images of these names.
+    type: bool
+    default: false
+  rebuild:
+    description:
+      - When an image that exists is built again.
+      - V(changed) does it when one of its inputs differs. These are the files that are copied, the Dockerfile, O(args),
+        O(target), O(labels), the platform, and the digests of the base images.
+      - V(always) does it at each run, and V(never) only when there is no image of that name.
+    type: str
+    choices: [changed, always, never]
+    default: changed
+  platform:
+    description:
+      - Platform to build for, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the host.
+      - If a base image does not exist for this platform, the task fails and lists the platforms there are. Without this option, a base
+        image that exists for one platform only is taken as it is.
+    type: str
+    aliases: [arch]
+  repository:
+    description:
+      - Further names of the image on the host. Those without a tag get O(tag).
+    type: list
+    elements: str
+    aliases: [target_names]
+  push:
+    description:
+      - Whether the image is pushed, under O(name) and all names of O(repository).
+    type: bool
+    default: false
+notes:
+  - Builds need no daemon and no root. The same inputs give the same digest, on any machine.
+  - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed, with the
+    line and what can be done about it.
+  - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it with the
+    keyword C(environment) of the task.
+seealso:
+  - module: fleet.images.image_state
+    description: Bring a host to a list of images, in one task.
+  - module: fleet.images.image_push
+    description: Push images to registries.
+  - module: fleet.images.image_tag
+    description: Give an image further names.
+author:
+  - fleet.images maintainers (@fleet-images)
 """
 
 EXAMPLES = r"""
+- name: Build an image when its files, its Dockerfile or its base image changed
+  fleet.images.image_build:
+    name: team/site
+    tag: "2026.11"
+    path: /srv/site
+
+- name: Build one stage for another platform, and push it under two names
+  fleet.images.image_build:
+    name: registry.example.com/team/app:1.2
+    path: /srv/app
+    dockerfile: deploy/Containerfile
+    target: runtime
+    platform: linux/arm64
+    args:
+      VERSION: "1.2"
+    labels:
+      org.opencontainers.image.source: https://git.example.com/team/app
+    repository:
+      - registry.example.com/team/app:latest
+    push: true
+    username: deploy
+    password: "{{ vault_registry_password }}"
+  environment:
+    SOURCE_DATE_EPOCH: "1793491200"
+
+- name: Build from a Dockerfile in the playbook
+  fleet.images.image_build:
+    name: app-configured:1.2
+    path: /etc/app
+    pull: true
+    dockerfile_inline: |
+      FROM ghcr.io/team/app:1.2
+      COPY app.toml /etc/app/app.toml
+      USER 1000
 """
 
 RETURN = r"""
+changed:
+  description: Whether the image was built, named or pushed. In check mode, whether it would be.
+  type: bool
+  returned: always
+  sample: true
+engine:
+  description: The engine whose images these are.
+  type: str
+  returned: success
+  sample: layout
+images:
+  description: One row, for the image.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: Full name of the image.
+      type: str
+      sample: docker.io/team/site:2026.11
+    id:
+      description: What the engine calls the image. Empty when the image is to be built or has gone.
+      type: str
+      sample: sha256:0a3e5d7c9b1f2e4d6c8a0b2d4f6e8c1a3b5d7f9e0c2a4b6d8f1e3c5a7b9d0f2e
+    digest:
+      description: What the name points at afterwards. Empty when it has gone, or when only the build will tell.
+      type: str
+      sample: sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889
+    previous_digest:
+      description: What the name pointed at before. Empty when there was no such name.
+      type: str
+      sample: "sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"
+    changed:
+      description: Whether there is anything to do for this image.
+      type: bool
+      sample: true
+    action:
+      description: The first thing to do, one of C(pull), C(build), C(tag), C(untag), C(push) and C(none).
+      type: str
+      sample: build
+    cause:
+      description: Why it has to be done, or why there is nothing to do.
+      type: str
+      sample: its inputs changed
+    bytes:
+      description: Bytes that move over the network for it, at most.
+      type: int
+      sample: 0
+actions:
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: Number of the action in this plan.
+      type: int
+      sample: 1
+    action:
+      description: One of C(pull), C(build), C(tag), C(untag) and C(push).
+      type: str
+      sample: build
+    image:
+      description: The name that changes, here or (C(push)) at its registry.
+      type: str
+      sample: docker.io/team/site:2026.11
+    digest:
+      description: What it points at afterwards. Empty when it goes, or when only the build will tell.
+      type: str
+      sample: "sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889"
+    previous_digest:
+      description: What it pointed at before. Empty when there was no such name.
+      type: str
+      sample: "sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"
+    bytes:
+      description: Bytes that move over the network, at most.
+      type: int
+      sample: 0
+    cause:
+      description: Why it has to be done.
+      type: str
+      sample: its inputs changed
+    needs:
+      description: Numbers of the actions that must be done before.
+      type: list
+      elements: int
+      sample: []
+diff:
+  description: The names that change. Texts for people; use RV(actions) in playbooks.
+  type: dict
+  returned: success
+  contains:
+    before:
+      description: The names that change, with the digests they pointed at before, one a line.
+      type: str
+      sample: "ghcr.io/team/app:1.2 sha256:9b1d5c3e7f8a…\n"
+    after:
+      description: The same afterwards. A name at a registry is followed by C((registry\)).
+      type: str
+      sample: "ghcr.io/team/app:1.2 sha256:4f2c1e9d7b6a…\n"
+    before_header:
+      description: Heading of RV(diff.before). Not there when nothing changes.
+      type: str
+      sample: image names
+    after_header:
+      description: Heading of RV(diff.after). Not there when nothing changes.
+      type: str
+      sample: image names
+    prepared:
+      description: The plan, as C(--diff) shows it. Not there when nothing changes.
+      type: str
+      sample: "Plan: 1 to pull; 30.0 MiB to move.\n"
+elapsed:
+  description: Seconds that the module ran.
+  type: float
+  returned: success
+  sample: 1.204
+error:
+  description: Why the task failed, for programs. RV(ignore:msg) has the same for people.
+  type: dict
+  returned: failure
+  contains:
+    class:
+      description:
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
+          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
+          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
+          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
+          protocol, and C(ApplyError) that some actions of the plan failed.
+      type: str
+      sample: NotFoundError
+    code:
+      description: Name of the failure, which stays the same from release to release.
+      type: str
+      sample: image-not-found
+    what:
+      description: What failed.
+      type: str
+      sample: There is no ghcr.io/team/app:1.9
+    why:
+      description: The evidence. It may be empty.
+      type: str
+      sample: the registry answered 404
+    fix:
+      description: What can be done about it. It may be empty.
+      type: str
+      sample: check the name and the tag
+    subject:
+      description: The image, path or option concerned.
+      type: str
+      sample: ghcr.io/team/app:1.9
+    retryable:
+      description: Whether running the task again later may succeed without any change.
+      type: bool
+      sample: false
+    problems:
+      description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
+      type: list
+      elements: dict
+      sample: [{path: "name", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+    done:
+      description: The actions that were done and are kept. Only C(ApplyError) has it.
+      type: list
+      elements: str
+      sample: []
+    failed:
+      description: For each action that failed its own error, of this same form. Only C(ApplyError) has it.
+      type: dict
+      sample: {}
+    not_started:
+      description: The actions that were not started because others failed. Only C(ApplyError) has it.
+      type: list
+      elements: str
+      sample: []
 """
 
 from ..module_utils.task.desired import read_build

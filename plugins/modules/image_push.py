@@ -6,12 +6,245 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
+module: image_push
+short_description: Push container images to registries
+version_added: 1.0.0
+description:
+  - Pushes images that the host has to the registries in their names, or under the names of O(repository).
+  - The task is changed when the name at the registry pointed at something else before. Moving a tag to bytes that the registry
+    has already is a change too. Pushing the same again is none.
+  - Layers that the registry has are not sent. Afterwards the registry is asked whether the name has the right digest.
+  - Check mode asks the registries for the digests and sends nothing.
+extends_documentation_fragment:
+  - fleet.images.engine
+  - fleet.images.naming
+  - fleet.images.registry
+  - fleet.images.attributes
+  - fleet.images.attributes.group
+options:
+  name:
+    description:
+      - The images, by name or, together with O(repository), by digest or ID. A single one may be given as a string.
+    type: list
+    elements: str
+    required: true
+    aliases: [image, names]
+  tag:
+    description:
+      - Tag of names that have neither tag nor digest. Without it O(default_tag) is taken.
+    type: str
+  repository:
+    description:
+      - Push under these names instead of the image's own. They become names on the host too. Those without a tag get O(tag).
+      - This is possible for a single image only.
+    type: list
+    elements: str
+    aliases: [dest, destination]
+seealso:
+  - module: fleet.images.image_state
+    description: Bring a host to a list of images, in one task.
+  - module: fleet.images.image_tag
+    description: Give an image further names.
+  - module: fleet.images.image_build
+    description: Build an image.
+author:
+  - fleet.images maintainers (@fleet-images)
 """
 
 EXAMPLES = r"""
+- name: Push two images to the registries in their names
+  fleet.images.image_push:
+    name:
+      - registry.example.com/team/app:1.2
+      - registry.example.com/team/site:2026.11
+    username: deploy
+    password: "{{ vault_registry_password }}"
+
+- name: Push an image under two other names
+  fleet.images.image_push:
+    name: app:1.2
+    repository:
+      - registry.example.com/team/app:1.2
+      - registry.example.com/team/app:stable
+    auth_file: /etc/fleet/auth.json
 """
 
 RETURN = r"""
+changed:
+  description: Whether a registry or a name on the host was changed. In check mode, whether one would be.
+  type: bool
+  returned: always
+  sample: true
+engine:
+  description: The engine whose images these are.
+  type: str
+  returned: success
+  sample: layout
+images:
+  description: A row for each image that was asked for.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: Full name of the image.
+      type: str
+      sample: ghcr.io/team/app:1.2
+    id:
+      description: What the engine calls the image. Empty when the image is to be built or has gone.
+      type: str
+      sample: sha256:0a3e5d7c9b1f2e4d6c8a0b2d4f6e8c1a3b5d7f9e0c2a4b6d8f1e3c5a7b9d0f2e
+    digest:
+      description: What the name points at afterwards. Empty when it has gone, or when only the build will tell.
+      type: str
+      sample: sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889
+    previous_digest:
+      description: What the name pointed at before. Empty when there was no such name.
+      type: str
+      sample: "sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"
+    changed:
+      description: Whether there is anything to do for this image.
+      type: bool
+      sample: true
+    action:
+      description: The first thing to do, one of C(pull), C(build), C(tag), C(untag), C(push) and C(none).
+      type: str
+      sample: push
+    cause:
+      description: Why it has to be done, or why there is nothing to do.
+      type: str
+      sample: the registry has another image under this tag
+    bytes:
+      description: Bytes that move over the network for it, at most.
+      type: int
+      sample: 31457280
+actions:
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: Number of the action in this plan.
+      type: int
+      sample: 1
+    action:
+      description: One of C(pull), C(build), C(tag), C(untag) and C(push).
+      type: str
+      sample: push
+    image:
+      description: The name that changes, here or (C(push)) at its registry.
+      type: str
+      sample: ghcr.io/team/app:1.2
+    digest:
+      description: What it points at afterwards. Empty when it goes, or when only the build will tell.
+      type: str
+      sample: "sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889"
+    previous_digest:
+      description: What it pointed at before. Empty when there was no such name.
+      type: str
+      sample: "sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"
+    bytes:
+      description: Bytes that move over the network, at most.
+      type: int
+      sample: 31457280
+    cause:
+      description: Why it has to be done.
+      type: str
+      sample: the registry has another image under this tag
+    needs:
+      description: Numbers of the actions that must be done before.
+      type: list
+      elements: int
+      sample: []
+diff:
+  description: The names that change. Texts for people; use RV(actions) in playbooks.
+  type: dict
+  returned: success
+  contains:
+    before:
+      description: The names that change, with the digests they pointed at before, one a line.
+      type: str
+      sample: "ghcr.io/team/app:1.2 sha256:9b1d5c3e7f8a…\n"
+    after:
+      description: The same afterwards. A name at a registry is followed by C((registry\)).
+      type: str
+      sample: "ghcr.io/team/app:1.2 sha256:4f2c1e9d7b6a…\n"
+    before_header:
+      description: Heading of RV(diff.before). Not there when nothing changes.
+      type: str
+      sample: image names
+    after_header:
+      description: Heading of RV(diff.after). Not there when nothing changes.
+      type: str
+      sample: image names
+    prepared:
+      description: The plan, as C(--diff) shows it. Not there when nothing changes.
+      type: str
+      sample: "Plan: 1 to pull; 30.0 MiB to move.\n"
+elapsed:
+  description: Seconds that the module ran.
+  type: float
+  returned: success
+  sample: 1.204
+error:
+  description: Why the task failed, for programs. RV(ignore:msg) has the same for people.
+  type: dict
+  returned: failure
+  contains:
+    class:
+      description:
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
+          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
+          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
+          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
+          protocol, and C(ApplyError) that some actions of the plan failed.
+      type: str
+      sample: NotFoundError
+    code:
+      description: Name of the failure, which stays the same from release to release.
+      type: str
+      sample: image-not-found
+    what:
+      description: What failed.
+      type: str
+      sample: There is no ghcr.io/team/app:1.9
+    why:
+      description: The evidence. It may be empty.
+      type: str
+      sample: the registry answered 404
+    fix:
+      description: What can be done about it. It may be empty.
+      type: str
+      sample: check the name and the tag
+    subject:
+      description: The image, path or option concerned.
+      type: str
+      sample: ghcr.io/team/app:1.9
+    retryable:
+      description: Whether running the task again later may succeed without any change.
+      type: bool
+      sample: false
+    problems:
+      description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
+      type: list
+      elements: dict
+      sample: [{path: "name[1]", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+    done:
+      description: The actions that were done and are kept. Only C(ApplyError) has it.
+      type: list
+      elements: str
+      sample: []
+    failed:
+      description: For each action that failed its own error, of this same form. Only C(ApplyError) has it.
+      type: dict
+      sample: {}
+    not_started:
+      description: The actions that were not started because others failed. Only C(ApplyError) has it.
+      type: list
+      elements: str
+      sample: []
 """
 
 from ..module_utils.task.desired import read_push

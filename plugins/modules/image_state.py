@@ -6,12 +6,436 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
+module: image_state
+short_description: Bring a host to a list of container images
+version_added: 1.0.0
+description:
+  - Brings the images of a host to the list O(images), in one task. Images are pulled, built, tagged, pushed and removed as far as
+    that is needed, and nothing else is touched.
+  - The host is read once, registries are asked at the same time, and only what the host lacks is downloaded. Layers that
+    several images share are fetched once.
+  - The task is changed when there was something to do. If a tag moved at its registry, that is a change only when O(pull) says
+    that it is looked at.
+  - Check mode makes the same plan, from the real answers of the registries, and stops there. With C(--diff) it shows which
+    names would move from which digest to which.
+  - The list is checked on the control node before anything is sent to the host. All mistakes in it are reported at once.
+  - Images that are not listed stay, unless O(unlisted=remove).
+extends_documentation_fragment:
+  - fleet.images.engine
+  - fleet.images.naming
+  - fleet.images.registry
+  - fleet.images.attributes
+  - fleet.images.attributes.group
+options:
+  images:
+    description:
+      - The images, in any order. Entries with a C(build) or C(tags) may be used by later ones.
+      - A name may be listed once. Contradictions between entries are errors.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      image:
+        description:
+          - Name of the image, like V(redis), V(ghcr.io/team/app:1.2) or V(ghcr.io/team/app:1.2@sha256:…).
+          - With a digest, exactly these bytes are wanted, and the tag before it becomes their name on the host.
+          - An image ID, or 12 or more characters of one, is accepted for O(images[].state=absent), which then removes all names
+            of that image.
+        type: str
+        required: true
+        aliases: [name]
+      state:
+        description:
+          - Whether the host must have the image.
+          - V(absent) with a tag removes this name, and the bytes only when no other name needs them. With a digest and no tag
+            it removes all names that the repository has for these bytes.
+        type: str
+        choices: [present, absent]
+        default: present
+      pull:
+        description:
+          - When a registry is asked.
+          - V(missing), or V(not_present), asks only for images that the host does not have, has for another platform, or has
+            with parts missing.
+          - V(newer) and V(always) ask at each run which digest the tag has now, and download what the host lacks if it moved. An
+            image that did not move is not changed, and a name with a digest is not asked for again.
+          - V(never) asks no registry. An image that the host does not have makes the task fail.
+          - Without it the O(pull) of the task is taken.
+        type: str
+        choices: [missing, newer, always, never, not_present]
+        aliases: [policy, pull_policy]
+      platform:
+        description:
+          - Platform that is wanted of this image. Without it the O(platform) of the task is taken.
+        type: str
+        aliases: [arch]
+      tags:
+        description:
+          - Further names of the image on the host.
+        type: list
+        elements: str
+      build:
+        description:
+          - How to build the image. It is then not pulled, and its name has no digest.
+          - One of O(images[].build.path) and O(images[].build.dockerfile_inline) is needed.
+        type: dict
+        suboptions:
+          path:
+            description:
+              - Folder on the target with the files to build from. What C(.dockerignore) or C(<Dockerfile>.dockerignore) excludes is
+                no input.
+            type: path
+          dockerfile:
+            description:
+              - The Dockerfile, relative to O(images[].build.path) or absolute. Without it, it is C(Dockerfile) there.
+            type: str
+            aliases: [file, containerfile]
+          dockerfile_inline:
+            description:
+              - Text of the Dockerfile, instead of a file. O(images[].build.path) may then be left out, if nothing is copied from it.
+              - Mutually exclusive with O(images[].build.dockerfile).
+            type: str
+            aliases: [container_file]
+          args:
+            description:
+              - Values for the C(ARG) instructions. They stay readable in the image, so they are no place for secrets.
+            type: dict
+            aliases: [build_args, buildargs]
+          target:
+            description:
+              - Stage of the Dockerfile to build. Without it, it is the last one.
+            type: str
+          labels:
+            description:
+              - Labels to put on the image, beside those of the Dockerfile.
+            type: dict
+          pull:
+            description:
+              - Whether registries are asked for the base images although the host has images of these names.
+            type: bool
+            default: false
+          rebuild:
+            description:
+              - When an image that exists is built again.
+              - V(changed) does it when one of its inputs differs. These are the files that are copied, the Dockerfile, O(images[].build.args),
+                O(images[].build.target), O(images[].build.labels), the platform, and the digests of the base images.
+              - V(always) does it at each run, and V(never) only when there is no image of that name.
+            type: str
+            choices: [changed, always, never]
+            default: changed
+      push:
+        description:
+          - Where the image is pushed to. V(true) stands for its own name, a list holds other names.
+          - It is a change when the registry had another digest under that name.
+        type: raw
+  pull:
+    description:
+      - When a registry is asked.
+      - V(missing), or V(not_present), asks only for images that the host does not have, has for another platform, or has
+        with parts missing.
+      - V(newer) and V(always) ask at each run which digest the tag has now, and download what the host lacks if it moved. An
+        image that did not move is not changed, and a name with a digest is not asked for again.
+      - V(never) asks no registry. An image that the host does not have makes the task fail.
+    type: str
+    choices: [missing, newer, always, never, not_present]
+    default: missing
+    aliases: [policy, pull_policy]
+  platform:
+    description:
+      - Platform that is wanted, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the host.
+      - If an image does not exist for this platform, the task fails and lists the platforms there are. Without this option, an
+        image that exists for one platform only is taken as it is.
+    type: str
+    aliases: [arch]
+  unlisted:
+    description:
+      - What happens to names on the host that no entry of O(images) asks for.
+      - V(remove) removes them, except for those in O(protect). With an empty list it removes all others. Look at it with
+        C(--check --diff) first.
+    type: str
+    choices: [keep, remove]
+    default: keep
+  protect:
+    description:
+      - Names that O(unlisted=remove) leaves alone. Shell wildcards, compared with the full name
+        (V(docker.io/library/redis:7)) and with the short one (V(redis:7)). A C(*) also matches slashes.
+    type: list
+    elements: str
+    default: []
+notes:
+  - O(images) is validated on the control node, which needs the Python library jsonschema for it.
+  - Editors can complete and check the list with the JSON Schema in C(docs/schema/images.schema.json) of this collection.
+  - Builds need no daemon and no root. The same inputs give the same digest, on any machine.
+  - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed, with the
+    line and what can be done about it.
+  - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it with the
+    keyword C(environment) of the task.
+seealso:
+  - module: fleet.images.image_pull
+    description: Pull images.
+  - module: fleet.images.image_build
+    description: Build an image.
+  - module: fleet.images.image_tag
+    description: Give an image further names.
+  - module: fleet.images.image_push
+    description: Push images to registries.
+  - module: fleet.images.image_rmi
+    description: Remove images.
+  - module: fleet.images.image_info
+    description: Read which images a host has.
+author:
+  - fleet.images maintainers (@fleet-images)
 """
 
 EXAMPLES = r"""
+- name: The images of a web host
+  fleet.images.image_state:
+    engine: layout
+    images:
+      - image: ghcr.io/team/app:1.2@sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889
+        tags: [app:current]
+      - image: redis:7
+        pull: newer
+      - image: quay.io/team/sidecar:3
+        platform: linux/arm64
+      - image: redis:6
+        state: absent
+
+- name: Exactly these images and nothing else, apart from those of the monitoring
+  fleet.images.image_state:
+    images: "{{ fleet_images }}"
+    unlisted: remove
+    protect:
+      - quay.io/monitoring/*
+      - "*:keep"
+  check_mode: true # what would go is in the result
+  diff: true
+
+- name: Build, name and push in one go
+  fleet.images.image_state:
+    registry_auth:
+      - registry: registry.example.com
+        username: deploy
+        password: "{{ vault_registry_password }}"
+    images:
+      - image: registry.example.com/team/site:2026.11
+        tags: [site:current]
+        push: true
+        build:
+          path: /srv/site
+          args:
+            VERSION: "2026.11"
+  environment:
+    SOURCE_DATE_EPOCH: "1793491200"
+
+- name: Images from a file, with settings for all modules of the collection
+  hosts: all
+  vars_files: [images.yml]
+  module_defaults:
+    group/fleet.images.all:
+      engine: layout
+      store: /srv/images
+      default_registry: registry.example.com
+  tasks:
+    - name: Converge
+      fleet.images.image_state:
+        images: "{{ images }}"
+        parallel: 8
+        retry: 5
+        deadline: 600
 """
 
 RETURN = r"""
+changed:
+  description: Whether there was anything to do. In check mode, whether there is.
+  type: bool
+  returned: always
+  sample: true
+engine:
+  description: The engine whose images these are.
+  type: str
+  returned: success
+  sample: layout
+images:
+  description: A row for each entry of O(images) in their order, then one for each name that was removed because it is not listed.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: Full name of the image.
+      type: str
+      sample: ghcr.io/team/app:1.2
+    id:
+      description: What the engine calls the image. Empty when the image is to be built or has gone.
+      type: str
+      sample: sha256:0a3e5d7c9b1f2e4d6c8a0b2d4f6e8c1a3b5d7f9e0c2a4b6d8f1e3c5a7b9d0f2e
+    digest:
+      description: What the name points at afterwards. Empty when it has gone, or when only the build will tell.
+      type: str
+      sample: sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889
+    previous_digest:
+      description: What the name pointed at before. Empty when there was no such name.
+      type: str
+      sample: "sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"
+    changed:
+      description: Whether there is anything to do for this image.
+      type: bool
+      sample: true
+    action:
+      description: The first thing to do, one of C(pull), C(build), C(tag), C(untag), C(push) and C(none).
+      type: str
+      sample: pull
+    cause:
+      description: Why it has to be done, or why there is nothing to do.
+      type: str
+      sample: the tag moved
+    bytes:
+      description: Bytes that move over the network for it, at most.
+      type: int
+      sample: 31457280
+actions:
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: Number of the action in this plan.
+      type: int
+      sample: 1
+    action:
+      description: One of C(pull), C(build), C(tag), C(untag) and C(push).
+      type: str
+      sample: pull
+    image:
+      description: The name that changes, here or (C(push)) at its registry.
+      type: str
+      sample: ghcr.io/team/app:1.2
+    digest:
+      description: What it points at afterwards. Empty when it goes, or when only the build will tell.
+      type: str
+      sample: "sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889"
+    previous_digest:
+      description: What it pointed at before. Empty when there was no such name.
+      type: str
+      sample: "sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"
+    bytes:
+      description: Bytes that move over the network, at most.
+      type: int
+      sample: 31457280
+    cause:
+      description: Why it has to be done.
+      type: str
+      sample: the tag moved
+    needs:
+      description: Numbers of the actions that must be done before.
+      type: list
+      elements: int
+      sample: []
+diff:
+  description: The names that change. Texts for people; use RV(actions) in playbooks.
+  type: dict
+  returned: success
+  contains:
+    before:
+      description: The names that change, with the digests they pointed at before, one a line.
+      type: str
+      sample: "ghcr.io/team/app:1.2 sha256:9b1d5c3e7f8a…\n"
+    after:
+      description: The same afterwards. A name at a registry is followed by C((registry\)).
+      type: str
+      sample: "ghcr.io/team/app:1.2 sha256:4f2c1e9d7b6a…\n"
+    before_header:
+      description: Heading of RV(diff.before). Not there when nothing changes.
+      type: str
+      sample: image names
+    after_header:
+      description: Heading of RV(diff.after). Not there when nothing changes.
+      type: str
+      sample: image names
+    prepared:
+      description: The plan, as C(--diff) shows it. Not there when nothing changes.
+      type: str
+      sample: "Plan: 1 to pull; 30.0 MiB to move.\n"
+untagged:
+  description: The names that were removed, or in check mode would be.
+  type: list
+  elements: str
+  returned: when names go
+  sample: [docker.io/library/redis:6]
+deleted:
+  description:
+    - IDs of the images that lost their last name.
+    - Their bytes are freed when nothing else needs them. What was written within the last hour stays until a later run, because
+      another task may just be about to name it.
+  type: list
+  elements: str
+  returned: when names go
+  sample: ["sha256:0a3e5d7c9b1f2e4d6c8a0b2d4f6e8c1a3b5d7f9e0c2a4b6d8f1e3c5a7b9d0f2e"]
+elapsed:
+  description: Seconds that the module ran.
+  type: float
+  returned: success
+  sample: 1.204
+error:
+  description: Why the task failed, for programs. RV(ignore:msg) has the same for people.
+  type: dict
+  returned: failure
+  contains:
+    class:
+      description:
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
+          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
+          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
+          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
+          protocol, and C(ApplyError) that some actions of the plan failed.
+      type: str
+      sample: NotFoundError
+    code:
+      description: Name of the failure, which stays the same from release to release.
+      type: str
+      sample: image-not-found
+    what:
+      description: What failed.
+      type: str
+      sample: There is no ghcr.io/team/app:1.9
+    why:
+      description: The evidence. It may be empty.
+      type: str
+      sample: the registry answered 404
+    fix:
+      description: What can be done about it. It may be empty.
+      type: str
+      sample: check the name and the tag
+    subject:
+      description: The image, path or option concerned.
+      type: str
+      sample: ghcr.io/team/app:1.9
+    retryable:
+      description: Whether running the task again later may succeed without any change.
+      type: bool
+      sample: false
+    problems:
+      description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
+      type: list
+      elements: dict
+      sample: [{path: "images[3].image", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+    done:
+      description: The actions that were done and are kept. Only C(ApplyError) has it.
+      type: list
+      elements: str
+      sample: []
+    failed:
+      description: For each action that failed its own error, of this same form. Only C(ApplyError) has it.
+      type: dict
+      sample: {}
+    not_started:
+      description: The actions that were not started because others failed. Only C(ApplyError) has it.
+      type: list
+      elements: str
+      sample: []
 """
 
 from ..module_utils.task.desired import read_state
