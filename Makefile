@@ -27,7 +27,8 @@ docs: setup ## the documentation site, in build/docs/html
 dist: setup ## the collection tarball, in build/dist
 	@tools/dist
 
-demo: setup servers ## the main job, from an empty host to proof
+demo: setup ## the main job, from an empty host to proof
+	@tools/servers docker-registry
 	@demo/run
 
 clean: ## remove everything the doors made

@@ -12,10 +12,10 @@ short_description: Build a container image
 version_added: 1.0.0
 description:
   - Builds an image from a Dockerfile, without a daemon, and names it.
-  - An image is built again when its inputs differ from those it was built from, and not before. The task is changed when the
-    image was built, got a name, or was pushed to where another one was.
-  - Check mode reads the inputs and asks registries for the digests of base images, so it knows whether a build is due. The new
-    digest is not known before the build, so it is left empty.
+  - An image is built again when its inputs differ from those it was built from, and not before. The task is changed
+    when the image was built, got a name, or was pushed to where another one was.
+  - Check mode reads the inputs and asks registries for the digests of base images, so it knows whether a build is
+    due. The new digest is not known before the build, so it is left empty.
 extends_documentation_fragment:
   - fleet.images.engine
   - fleet.images.naming
@@ -35,8 +35,8 @@ options:
     type: str
   path:
     description:
-      - Folder on the target with the files to build from. What C(.dockerignore) or C(<Dockerfile>.dockerignore) excludes is
-        no input.
+      - Folder on the target with the files to build from. What C(.dockerignore) or C(<Dockerfile>.dockerignore)
+        excludes is no input.
     type: path
   dockerfile:
     description:
@@ -70,17 +70,18 @@ options:
   rebuild:
     description:
       - When an image that exists is built again.
-      - V(changed) does it when one of its inputs differs. These are the files that are copied, the Dockerfile, O(args),
-        O(target), O(labels), the platform, and the digests of the base images.
+      - V(changed) does it when one of its inputs differs. These are the files that are copied, the Dockerfile,
+        O(args), O(target), O(labels), the platform, and the digests of the base images.
       - V(always) does it at each run, and V(never) only when there is no image of that name.
     type: str
     choices: [changed, always, never]
     default: changed
   platform:
     description:
-      - Platform to build for, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the host.
-      - If a base image does not exist for this platform, the task fails and lists the platforms there are. Without this option, a base
-        image that exists for one platform only is taken as it is.
+      - Platform to build for, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the
+        host.
+      - If a base image does not exist for this platform, the task fails and lists the platforms there are. Without
+        this option, a base image that exists for one platform only is taken as it is.
     type: str
     aliases: [arch]
   repository:
@@ -96,10 +97,10 @@ options:
     default: false
 notes:
   - Builds need no daemon and no root. The same inputs give the same digest, on any machine.
-  - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed, with the
-    line and what can be done about it.
-  - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it with the
-    keyword C(environment) of the task.
+  - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed,
+    with the line and what can be done about it.
+  - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it
+    with the keyword C(environment) of the task.
 seealso:
   - module: fleet.images.image_state
     description: Bring a host to a list of images, in one task.
@@ -198,7 +199,8 @@ images:
       type: int
       sample: 0
 actions:
-  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted
+    already.
   type: list
   elements: dict
   returned: success
@@ -273,11 +275,11 @@ error:
   contains:
     class:
       description:
-        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
-          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
-          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
-          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
-          protocol, and C(ApplyError) that some actions of the plan failed.
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there,
+          C(AuthError) that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest
+          promised, C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done
+          with this engine, registry or build, C(UnavailableError) that a network or a server is down, C(PeerError)
+          that a server broke its protocol, and C(ApplyError) that some actions of the plan failed.
       type: str
       sample: NotFoundError
     code:
@@ -308,7 +310,10 @@ error:
       description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
       type: list
       elements: dict
-      sample: [{path: "name", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+      sample:
+        - path: "name"
+          what: "'Redis' is not an image reference"
+          fix: write it like redis or redis:7
     done:
       description: The actions that were done and are kept. Only C(ApplyError) has it.
       type: list
@@ -325,6 +330,7 @@ error:
       sample: []
 """
 
+from ..module_utils.task import builds
 from ..module_utils.task.desired import read_build
 from ..module_utils.task.options import BUILD, BUILD_RESULT
 from ..module_utils.task.run import run_task
@@ -334,6 +340,7 @@ def main() -> None:
     run_task(
         read_build,
         options={**BUILD, **BUILD_RESULT},
+        builder=builds,
         required_one_of=[("path", "dockerfile_inline")],
         mutually_exclusive=[("dockerfile", "dockerfile_inline")],
     )

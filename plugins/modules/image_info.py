@@ -184,11 +184,11 @@ error:
   contains:
     class:
       description:
-        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
-          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
-          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
-          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
-          protocol, and C(ApplyError) that some actions of the plan failed.
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there,
+          C(AuthError) that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest
+          promised, C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done
+          with this engine, registry or build, C(UnavailableError) that a network or a server is down, C(PeerError)
+          that a server broke its protocol, and C(ApplyError) that some actions of the plan failed.
       type: str
       sample: NotFoundError
     code:
@@ -219,7 +219,10 @@ error:
       description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
       type: list
       elements: dict
-      sample: [{path: "name[1]", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+      sample:
+        - path: "name[1]"
+          what: "'Redis' is not an image reference"
+          fix: write it like redis or redis:7
     done:
       description: The actions that were done and are kept. Only C(ApplyError) has it.
       type: list

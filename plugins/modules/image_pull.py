@@ -12,8 +12,8 @@ short_description: Pull container images
 version_added: 1.0.0
 description:
   - Pulls one image or several, all in one task.
-  - By default it asks the registries at each run which digests the tags have now, and downloads what the host lacks. The task is
-    changed when a name on the host points at other bytes than before.
+  - By default it asks the registries at each run which digests the tags have now, and downloads what the host lacks.
+    The task is changed when a name on the host points at other bytes than before.
   - Check mode asks the registries in the same way and downloads nothing.
   - Bytes are checked against their digests while they arrive. Interrupted downloads are resumed by the next run.
 extends_documentation_fragment:
@@ -26,8 +26,8 @@ options:
   name:
     description:
       - The images. A single one may be given as a string.
-      - V(repository:tag@sha256:…) pulls exactly these bytes and gives them the tag as their name on the host. Once they are
-        there, no registry is asked again.
+      - V(repository:tag@sha256:…) pulls exactly these bytes and gives them the tag as their name on the host. Once
+        they are there, no registry is asked again.
     type: list
     elements: str
     required: true
@@ -39,10 +39,10 @@ options:
   pull:
     description:
       - When a registry is asked.
-      - V(missing), or V(not_present), asks only for images that the host does not have, has for another platform, or has
-        with parts missing.
-      - V(newer) and V(always) ask at each run which digest the tag has now, and download what the host lacks if it moved. An
-        image that did not move is not changed, and a name with a digest is not asked for again.
+      - V(missing), or V(not_present), asks only for images that the host does not have, has for another platform, or
+        has with parts missing.
+      - V(newer) and V(always) ask at each run which digest the tag has now, and download what the host lacks if it
+        moved. An image that did not move is not changed, and a name with a digest is not asked for again.
       - V(never) asks no registry. An image that the host does not have makes the task fail.
     type: str
     choices: [missing, newer, always, never, not_present]
@@ -50,9 +50,10 @@ options:
     aliases: [policy, pull_policy]
   platform:
     description:
-      - Platform that is wanted, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the host.
-      - If an image does not exist for this platform, the task fails and lists the platforms there are. Without this option, an
-        image that exists for one platform only is taken as it is.
+      - Platform that is wanted, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the
+        host.
+      - If an image does not exist for this platform, the task fails and lists the platforms there are. Without this
+        option, an image that exists for one platform only is taken as it is.
     type: str
     aliases: [arch]
 seealso:
@@ -139,7 +140,8 @@ images:
       type: int
       sample: 31457280
 actions:
-  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted
+    already.
   type: list
   elements: dict
   returned: success
@@ -214,11 +216,11 @@ error:
   contains:
     class:
       description:
-        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
-          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
-          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
-          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
-          protocol, and C(ApplyError) that some actions of the plan failed.
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there,
+          C(AuthError) that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest
+          promised, C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done
+          with this engine, registry or build, C(UnavailableError) that a network or a server is down, C(PeerError)
+          that a server broke its protocol, and C(ApplyError) that some actions of the plan failed.
       type: str
       sample: NotFoundError
     code:
@@ -249,7 +251,10 @@ error:
       description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
       type: list
       elements: dict
-      sample: [{path: "name[1]", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+      sample:
+        - path: "name[1]"
+          what: "'Redis' is not an image reference"
+          fix: write it like redis or redis:7
     done:
       description: The actions that were done and are kept. Only C(ApplyError) has it.
       type: list

@@ -12,8 +12,8 @@ short_description: Push container images to registries
 version_added: 1.0.0
 description:
   - Pushes images that the host has to the registries in their names, or under the names of O(repository).
-  - The task is changed when the name at the registry pointed at something else before. Moving a tag to bytes that the registry
-    has already is a change too. Pushing the same again is none.
+  - The task is changed when the name at the registry pointed at something else before. Moving a tag to bytes that the
+    registry has already is a change too. Pushing the same again is none.
   - Layers that the registry has are not sent. Afterwards the registry is asked whether the name has the right digest.
   - Check mode asks the registries for the digests and sends nothing.
 extends_documentation_fragment:
@@ -36,7 +36,8 @@ options:
     type: str
   repository:
     description:
-      - Push under these names instead of the image's own. They become names on the host too. Those without a tag get O(tag).
+      - Push under these names instead of the image's own. They become names on the host too. Those without a tag get
+        O(tag).
       - This is possible for a single image only.
     type: list
     elements: str
@@ -120,7 +121,8 @@ images:
       type: int
       sample: 31457280
 actions:
-  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted
+    already.
   type: list
   elements: dict
   returned: success
@@ -195,11 +197,11 @@ error:
   contains:
     class:
       description:
-        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
-          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
-          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
-          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
-          protocol, and C(ApplyError) that some actions of the plan failed.
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there,
+          C(AuthError) that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest
+          promised, C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done
+          with this engine, registry or build, C(UnavailableError) that a network or a server is down, C(PeerError)
+          that a server broke its protocol, and C(ApplyError) that some actions of the plan failed.
       type: str
       sample: NotFoundError
     code:
@@ -230,7 +232,10 @@ error:
       description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
       type: list
       elements: dict
-      sample: [{path: "name[1]", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+      sample:
+        - path: "name[1]"
+          what: "'Redis' is not an image reference"
+          fix: write it like redis or redis:7
     done:
       description: The actions that were done and are kept. Only C(ApplyError) has it.
       type: list

@@ -12,8 +12,8 @@ short_description: Remove container images from a host
 version_added: 1.0.0
 description:
   - Removes names of images, and the bytes that no other name needs any longer.
-  - A name with a tag goes alone. A digest without a tag takes all names along that its repository has for these bytes. An ID takes
-    all names of the image along.
+  - A name with a tag goes alone. A digest without a tag takes all names along that its repository has for these
+    bytes. An ID takes all names of the image along.
   - The task is changed when the host had one of the images. What is not there is no error.
   - Nothing is ever removed from a registry.
 extends_documentation_fragment:
@@ -107,7 +107,8 @@ images:
       type: int
       sample: 0
 actions:
-  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted
+    already.
   type: list
   elements: dict
   returned: success
@@ -179,8 +180,8 @@ untagged:
 deleted:
   description:
     - IDs of the images that lost their last name.
-    - Their bytes are freed when nothing else needs them. What was written within the last hour stays until a later run, because
-      another task may just be about to name it.
+    - Their bytes are freed when nothing else needs them. What was written within the last hour stays until a later
+      run, because another task may just be about to name it.
   type: list
   elements: str
   returned: when names go
@@ -197,11 +198,11 @@ error:
   contains:
     class:
       description:
-        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
-          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
-          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
-          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
-          protocol, and C(ApplyError) that some actions of the plan failed.
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there,
+          C(AuthError) that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest
+          promised, C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done
+          with this engine, registry or build, C(UnavailableError) that a network or a server is down, C(PeerError)
+          that a server broke its protocol, and C(ApplyError) that some actions of the plan failed.
       type: str
       sample: NotFoundError
     code:
@@ -232,7 +233,10 @@ error:
       description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
       type: list
       elements: dict
-      sample: [{path: "name[1]", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+      sample:
+        - path: "name[1]"
+          what: "'Redis' is not an image reference"
+          fix: write it like redis or redis:7
     done:
       description: The actions that were done and are kept. Only C(ApplyError) has it.
       type: list

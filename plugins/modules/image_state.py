@@ -11,15 +11,16 @@ module: image_state
 short_description: Bring a host to a list of container images
 version_added: 1.0.0
 description:
-  - Brings the images of a host to the list O(images), in one task. Images are pulled, built, tagged, pushed and removed as far as
-    that is needed, and nothing else is touched.
-  - The host is read once, registries are asked at the same time, and only what the host lacks is downloaded. Layers that
-    several images share are fetched once.
-  - The task is changed when there was something to do. If a tag moved at its registry, that is a change only when O(pull) says
-    that it is looked at.
-  - Check mode makes the same plan, from the real answers of the registries, and stops there. With C(--diff) it shows which
-    names would move from which digest to which.
-  - The list is checked on the control node before anything is sent to the host. All mistakes in it are reported at once.
+  - Brings the images of a host to the list O(images), in one task. Images are pulled, built, tagged, pushed and
+    removed as far as that is needed, and nothing else is touched.
+  - The host is read once, registries are asked at the same time, and only what the host lacks is downloaded. Layers
+    that several images share are fetched once.
+  - The task is changed when there was something to do. If a tag moved at its registry, that is a change only when
+    O(pull) says that it is looked at.
+  - Check mode makes the same plan, from the real answers of the registries, and stops there. With C(--diff) it shows
+    which names would move from which digest to which.
+  - The list is checked on the control node before anything is sent to the host. All mistakes in it are reported at
+    once.
   - Images that are not listed stay, unless O(unlisted=remove).
 extends_documentation_fragment:
   - fleet.images.engine
@@ -40,26 +41,26 @@ options:
         description:
           - Name of the image, like V(redis), V(ghcr.io/team/app:1.2) or V(ghcr.io/team/app:1.2@sha256:…).
           - With a digest, exactly these bytes are wanted, and the tag before it becomes their name on the host.
-          - An image ID, or 12 or more characters of one, is accepted for O(images[].state=absent), which then removes all names
-            of that image.
+          - An image ID, or 12 or more characters of one, is accepted for O(images[].state=absent), which then removes
+            all names of that image.
         type: str
         required: true
         aliases: [name]
       state:
         description:
           - Whether the host must have the image.
-          - V(absent) with a tag removes this name, and the bytes only when no other name needs them. With a digest and no tag
-            it removes all names that the repository has for these bytes.
+          - V(absent) with a tag removes this name, and the bytes only when no other name needs them. With a digest
+            and no tag it removes all names that the repository has for these bytes.
         type: str
         choices: [present, absent]
         default: present
       pull:
         description:
           - When a registry is asked.
-          - V(missing), or V(not_present), asks only for images that the host does not have, has for another platform, or has
-            with parts missing.
-          - V(newer) and V(always) ask at each run which digest the tag has now, and download what the host lacks if it moved. An
-            image that did not move is not changed, and a name with a digest is not asked for again.
+          - V(missing), or V(not_present), asks only for images that the host does not have, has for another platform,
+            or has with parts missing.
+          - V(newer) and V(always) ask at each run which digest the tag has now, and download what the host lacks if
+            it moved. An image that did not move is not changed, and a name with a digest is not asked for again.
           - V(never) asks no registry. An image that the host does not have makes the task fail.
           - Without it the O(pull) of the task is taken.
         type: str
@@ -83,8 +84,8 @@ options:
         suboptions:
           path:
             description:
-              - Folder on the target with the files to build from. What C(.dockerignore) or C(<Dockerfile>.dockerignore) excludes is
-                no input.
+              - Folder on the target with the files to build from. What C(.dockerignore) or
+                C(<Dockerfile>.dockerignore) excludes is no input.
             type: path
           dockerfile:
             description:
@@ -93,7 +94,8 @@ options:
             aliases: [file, containerfile]
           dockerfile_inline:
             description:
-              - Text of the Dockerfile, instead of a file. O(images[].build.path) may then be left out, if nothing is copied from it.
+              - Text of the Dockerfile, instead of a file. O(images[].build.path) may then be left out, if nothing is
+                copied from it.
               - Mutually exclusive with O(images[].build.dockerfile).
             type: str
             aliases: [container_file]
@@ -118,8 +120,9 @@ options:
           rebuild:
             description:
               - When an image that exists is built again.
-              - V(changed) does it when one of its inputs differs. These are the files that are copied, the Dockerfile, O(images[].build.args),
-                O(images[].build.target), O(images[].build.labels), the platform, and the digests of the base images.
+              - V(changed) does it when one of its inputs differs. These are the files that are copied, the
+                Dockerfile, O(images[].build.args), O(images[].build.target), O(images[].build.labels), the platform,
+                and the digests of the base images.
               - V(always) does it at each run, and V(never) only when there is no image of that name.
             type: str
             choices: [changed, always, never]
@@ -132,10 +135,10 @@ options:
   pull:
     description:
       - When a registry is asked.
-      - V(missing), or V(not_present), asks only for images that the host does not have, has for another platform, or has
-        with parts missing.
-      - V(newer) and V(always) ask at each run which digest the tag has now, and download what the host lacks if it moved. An
-        image that did not move is not changed, and a name with a digest is not asked for again.
+      - V(missing), or V(not_present), asks only for images that the host does not have, has for another platform, or
+        has with parts missing.
+      - V(newer) and V(always) ask at each run which digest the tag has now, and download what the host lacks if it
+        moved. An image that did not move is not changed, and a name with a digest is not asked for again.
       - V(never) asks no registry. An image that the host does not have makes the task fail.
     type: str
     choices: [missing, newer, always, never, not_present]
@@ -143,16 +146,17 @@ options:
     aliases: [policy, pull_policy]
   platform:
     description:
-      - Platform that is wanted, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the host.
-      - If an image does not exist for this platform, the task fails and lists the platforms there are. Without this option, an
-        image that exists for one platform only is taken as it is.
+      - Platform that is wanted, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the
+        host.
+      - If an image does not exist for this platform, the task fails and lists the platforms there are. Without this
+        option, an image that exists for one platform only is taken as it is.
     type: str
     aliases: [arch]
   unlisted:
     description:
       - What happens to names on the host that no entry of O(images) asks for.
-      - V(remove) removes them, except for those in O(protect). With an empty list it removes all others. Look at it with
-        C(--check --diff) first.
+      - V(remove) removes them, except for those in O(protect). With an empty list it removes all others. Look at it
+        with C(--check --diff) first.
     type: str
     choices: [keep, remove]
     default: keep
@@ -165,12 +169,13 @@ options:
     default: []
 notes:
   - O(images) is validated on the control node, which needs the Python library jsonschema for it.
-  - Editors can complete and check the list with the JSON Schema in C(docs/schema/images.schema.json) of this collection.
+  - Editors can complete and check the list with the JSON Schema in C(docs/schema/images.schema.json) of this
+    collection.
   - Builds need no daemon and no root. The same inputs give the same digest, on any machine.
-  - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed, with the
-    line and what can be done about it.
-  - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it with the
-    keyword C(environment) of the task.
+  - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed,
+    with the line and what can be done about it.
+  - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it
+    with the keyword C(environment) of the task.
 seealso:
   - module: fleet.images.image_pull
     description: Pull images.
@@ -258,7 +263,8 @@ engine:
   returned: success
   sample: layout
 images:
-  description: A row for each entry of O(images) in their order, then one for each name that was removed because it is not listed.
+  description: A row for each entry of O(images) in their order, then one for each name that was removed because it is
+    not listed.
   type: list
   elements: dict
   returned: success
@@ -296,7 +302,8 @@ images:
       type: int
       sample: 31457280
 actions:
-  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted
+    already.
   type: list
   elements: dict
   returned: success
@@ -368,8 +375,8 @@ untagged:
 deleted:
   description:
     - IDs of the images that lost their last name.
-    - Their bytes are freed when nothing else needs them. What was written within the last hour stays until a later run, because
-      another task may just be about to name it.
+    - Their bytes are freed when nothing else needs them. What was written within the last hour stays until a later
+      run, because another task may just be about to name it.
   type: list
   elements: str
   returned: when names go
@@ -386,11 +393,11 @@ error:
   contains:
     class:
       description:
-        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
-          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
-          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
-          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
-          protocol, and C(ApplyError) that some actions of the plan failed.
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there,
+          C(AuthError) that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest
+          promised, C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done
+          with this engine, registry or build, C(UnavailableError) that a network or a server is down, C(PeerError)
+          that a server broke its protocol, and C(ApplyError) that some actions of the plan failed.
       type: str
       sample: NotFoundError
     code:
@@ -421,7 +428,10 @@ error:
       description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
       type: list
       elements: dict
-      sample: [{path: "images[3].image", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+      sample:
+        - path: "images[3].image"
+          what: "'Redis' is not an image reference"
+          fix: write it like redis or redis:7
     done:
       description: The actions that were done and are kept. Only C(ApplyError) has it.
       type: list
@@ -438,13 +448,14 @@ error:
       sample: []
 """
 
+from ..module_utils.task import builds
 from ..module_utils.task.desired import read_state
 from ..module_utils.task.options import PULL, STATE
 from ..module_utils.task.run import run_task
 
 
 def main() -> None:
-    run_task(read_state, options={**PULL, **STATE})
+    run_task(read_state, options={**PULL, **STATE}, builder=builds)
 
 
 if __name__ == "__main__":

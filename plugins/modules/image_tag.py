@@ -12,7 +12,8 @@ short_description: Give a container image further names
 version_added: 1.0.0
 description:
   - Gives an image that the host has further names. Nothing is downloaded, copied or pushed.
-  - The task is changed when one of the names did not point at this image before. If the host does not have the image, it fails.
+  - The task is changed when one of the names did not point at this image before. If the host does not have the image,
+    it fails.
   - To make a name at a registry point at an image, use M(fleet.images.image_push).
 extends_documentation_fragment:
   - fleet.images.engine
@@ -40,7 +41,8 @@ options:
     aliases: [target_names, target]
   existing_images:
     description:
-      - What happens to a name that points at another image already. V(overwrite) moves it, V(keep) leaves it and warns.
+      - What happens to a name that points at another image already. V(overwrite) moves it, V(keep) leaves it and
+        warns.
     type: str
     choices: [keep, overwrite]
     default: overwrite
@@ -124,7 +126,8 @@ images:
       type: int
       sample: 0
 actions:
-  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted already.
+  description: What was done, or in check mode would be done, in this order. Empty when the host was as wanted
+    already.
   type: list
   elements: dict
   returned: success
@@ -199,11 +202,11 @@ error:
   contains:
     class:
       description:
-        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there, C(AuthError)
-          that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest promised,
-          C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done with this engine,
-          registry or build, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke its
-          protocol, and C(ApplyError) that some actions of the plan failed.
+        - Who must act. C(InputError) means that the task is wrong, C(NotFoundError) that something is not there,
+          C(AuthError) that a log-in is missing or refused, C(IntegrityError) that bytes are not what their digest
+          promised, C(ConflictError) that something is in use or ambiguous, C(UnsupportedError) that it cannot be done
+          with this engine, registry or build, C(UnavailableError) that a network or a server is down, C(PeerError)
+          that a server broke its protocol, and C(ApplyError) that some actions of the plan failed.
       type: str
       sample: NotFoundError
     code:
@@ -234,7 +237,10 @@ error:
       description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
       type: list
       elements: dict
-      sample: [{path: "repository[0]", what: "'Redis' is not an image reference", fix: "write it like redis or redis:7"}]
+      sample:
+        - path: "repository[0]"
+          what: "'Redis' is not an image reference"
+          fix: write it like redis or redis:7
     done:
       description: The actions that were done and are kept. Only C(ApplyError) has it.
       type: list

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.errors import ImagesError, NotFoundError, PeerError
 from ..model.image_config import parse_config
 from ..model.index import Index
@@ -20,12 +21,12 @@ from ..plan.questions import Answers
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..model.descriptor import Descriptor
     from ..model.digest import Digest
     from ..model.manifest import Manifest
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..plan.questions import Question, Questions
+    from ..stores.base import ContentStore
     from ..stores.registry import RegistryStore
 
     OpenRegistry = Callable[[Reference], RegistryStore]
@@ -88,6 +89,16 @@ def remote_digest(reference: Reference, *, registry: OpenRegistry) -> Digest | N
         return None
 
 
+def stored_manifest(digest: Digest, *, content: ContentStore) -> Manifest:
+    """Return the manifest that ``content`` holds under ``digest``.
+
+    Raises:
+        ImagesError: it is not there, or damaged.
+        PeerError: nested-index, it is an index.
+    """
+    return _child(Descriptor("", digest, UNKNOWN_SIZE), str(digest), store=content)
+
+
 def in_parallel(
     questions: Sequence[_Q], answer: Callable[[_Q], _A], parallel: int
 ) -> dict[_Q, _A | ImagesError]:
@@ -118,7 +129,8 @@ def _resolve(reference: Reference, *, question: Question, store: RegistryStore) 
         chosen = document.choose(question.platform)
         if chosen is None:
             raise _platform_missing(reference, question.platform, [entry.platform for entry in document.images()])
-        return Resolved(reference, document.descriptor, _child(chosen, reference, store=store), chosen.platform)
+        child = _child(chosen, str(reference.with_digest(chosen.digest)), store=store)
+        return Resolved(reference, document.descriptor, child, chosen.platform)
     platform = question.platform if question.is_strict else None
     if platform is not None:
         actual = parse_config(store.read(document.config), subject=str(reference)).platform
@@ -128,12 +140,11 @@ def _resolve(reference: Reference, *, question: Question, store: RegistryStore) 
     return Resolved(reference, document.descriptor, document, platform)
 
 
-def _child(chosen: Descriptor, reference: Reference, *, store: RegistryStore) -> Manifest:
-    subject = str(reference.with_digest(chosen.digest))
+def _child(chosen: Descriptor, subject: str, *, store: ContentStore) -> Manifest:
     manifest = parse_manifest(store.read(chosen), media_type=chosen.media_type, subject=subject)
     if isinstance(manifest, Index):
         raise PeerError(
-            f"The index of {reference} leads to another index",
+            f"{subject} is an index where an image was expected",
             code="nested-index",
             fix="name the digest of the image itself",
             subject=subject,

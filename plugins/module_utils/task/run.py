@@ -25,16 +25,28 @@ from .session import Session
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..model.host import Identity
+    from ..model.host import Identity, Observed
     from ..plan.desired import Desired
     from ..plan.plan import Plan
     from .options import Spec
 
 
-def run_task(read: Callable[[Mapping[str, t.Any]], Desired], *, options: Spec, **rules: t.Any) -> None:
+class Builder(t.Protocol):
+    """How builds are prepared and carried out: ``task/builds.py``. Modules that never build do not ship it."""
+
+    def with_keys(self, desired: Desired, *, observed: Observed, session: Session) -> Desired:
+        """Return ``desired`` with the key of each build's inputs."""
+
+    def carry_out(self, spec: object, *, session: Session) -> Identity:
+        """Build, and return what was built."""
+
+
+def run_task(
+    read: Callable[[Mapping[str, t.Any]], Desired], *, options: Spec, builder: Builder | None = None, **rules: t.Any
+) -> None:
     """Run a module that converges: ``read`` says what its options desire, ``options`` are its own beside the common.
 
-    ``rules`` go to AnsibleModule (``mutually_exclusive`` …). Ends the process, as modules do.
+    ``builder`` serves items with a build. ``rules`` go to AnsibleModule. Ends the process, as modules do.
     """
     module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True, **rules)
     started = time.monotonic()
@@ -42,7 +54,7 @@ def run_task(read: Callable[[Mapping[str, t.Any]], Desired], *, options: Spec, *
         desired = read(module.params)
         session = Session(module.params)
         try:
-            result = converge(desired, session=session, is_dry=module.check_mode)
+            result = converge(desired, session=session, builder=builder, is_dry=module.check_mode)
         finally:
             session.close()
         for warning in result.pop("warnings_told"):
@@ -50,7 +62,7 @@ def run_task(read: Callable[[Mapping[str, t.Any]], Desired], *, options: Spec, *
         module.exit_json(**result, elapsed=round(time.monotonic() - started, 3))
 
 
-def converge(desired: Desired, *, session: Session, is_dry: bool) -> dict[str, t.Any]:
+def converge(desired: Desired, *, session: Session, builder: Builder | None, is_dry: bool) -> dict[str, t.Any]:
     """Return the result of bringing the session's host to ``desired``; with ``is_dry`` of what that would be.
 
     Raises:
@@ -58,26 +70,24 @@ def converge(desired: Desired, *, session: Session, is_dry: bool) -> dict[str, t
     """
     session.use_registries(_registries_of(desired))
     observed = session.engine.observe()
-    if any(item.build is not None for item in desired.images):
-        from .builds import with_keys
-
-        desired = with_keys(desired, observed=observed, session=session)
+    if builder is not None and any(item.build is not None for item in desired.images):
+        desired = builder.with_keys(desired, observed=observed, session=session)
     questions = ask(desired, observed)
     answers = resolve(questions, registry=session.registry, parallel=session.parallel)
     plan = plan_images(desired, observed, answers)
-    outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session)
+    outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builder)
     told = report(plan, outcome=outcome, engine=session.engine)
     return {**told, "warnings_told": [*plan.warnings, *session.warnings()]}
 
 
-def _carry_out(plan: Plan, *, session: Session) -> Outcome:
+def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outcome:
     from ..apply.execute import Host, apply_plan
     from ..apply.verify import verify
 
     def build(spec: object) -> Identity:
-        from .builds import carry_out
-
-        return carry_out(spec, session=session)
+        if builder is None:
+            raise TypeError("a module that builds brings a builder")
+        return builder.carry_out(spec, session=session)
 
     host = Host(session.engine, session.content, build)
     outcome = apply_plan(plan, host=host, registry=session.registry, patience=session.patience())

@@ -40,6 +40,7 @@ class Session:
         self._params = params
         self._registries: Registries | None = None
         self._served: frozenset[str] = frozenset()
+        self._warnings: list[str] = []
         self.defaults = naming_defaults(params)
         self.engine: Engine = self._layout_engine(select_engine(params["engine"]))
 
@@ -105,9 +106,13 @@ class Session:
             self._registries = Registries(settings, self._credentials())
         return self._registries
 
+    def warn(self, text: str) -> None:
+        """Keep what the user should know."""
+        self._warnings.append(text)
+
     def warnings(self) -> list[str]:
-        """Return what registries want people to read."""
-        return self._registries.warnings if self._registries is not None else []
+        """Return what the user should know, and what registries want people to read."""
+        return self._warnings + (self._registries.warnings if self._registries is not None else [])
 
     def close(self) -> None:
         """Close every connection. Idempotent."""
