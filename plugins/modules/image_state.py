@@ -31,7 +31,7 @@ extends_documentation_fragment:
 options:
   images:
     description:
-      - The images, in any order. Entries with a C(build) or C(tags) may be used by later ones.
+      - The images. They are planned in this order, so an entry may use what an earlier one builds or names.
       - A name may be listed once. Contradictions between entries are errors.
     type: list
     elements: dict
