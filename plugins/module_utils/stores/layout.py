@@ -146,9 +146,7 @@ class LayoutStore:
         from .layout_collect import find_garbage
 
         with self._locked_index() as index:
-            garbage = find_garbage(self._blobs, index.entries, grace_seconds=grace_seconds, keep=keep)
-            garbage.remove()
-            return garbage.report()
+            return find_garbage(self._blobs, index.entries, grace_seconds=grace_seconds, keep=keep).remove()
 
     def collectable(self, grace_seconds: float, *, keep: Collection[Digest] = ()) -> Collected:
         """Return what ``collect`` would remove now, and remove nothing."""

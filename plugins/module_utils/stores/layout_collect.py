@@ -35,27 +35,26 @@ class Collected(t.NamedTuple):
 
 
 class Garbage(t.NamedTuple):
-    """What no name leads to and nobody touched for the grace period: blobs by digest, unfinished blobs, all bytes."""
+    """What no name leads to and nobody touched for the grace period: blobs, unfinished ones with sizes, all bytes."""
 
     blobs: dict[Digest, Path]
-    partials: tuple[Path, ...]
+    partials: dict[Path, int]
     bytes: int
 
     def report(self) -> Collected:
         """Return what is removed when this is removed."""
         return Collected(tuple(sorted(self.blobs)), self.bytes)
 
-    def remove(self) -> None:
-        """Remove it all, except partial files that a writer holds.
+    def remove(self) -> Collected:
+        """Remove it all, except unfinished blobs that a writer holds, and return what was removed.
 
         Raises:
             OSError: the disk refuses.
         """
         for path in self.blobs.values():
             path.unlink()
-        for partial in self.partials:
-            with contextlib.suppress(BlockingIOError), locked(partial, wait=False):
-                partial.unlink()
+        held = sum(size for path, size in self.partials.items() if not _removed(path))
+        return Collected(tuple(sorted(self.blobs)), self.bytes - held)
 
 
 def find_garbage(
@@ -80,8 +79,16 @@ def find_garbage(
             if digest not in reached and told.st_mtime <= oldest_kept:
                 found[digest] = path
                 size += told.st_size
-    stale = [path for path in blobs.partials.glob("*") if path.stat().st_mtime <= oldest_kept]
-    return Garbage(found, tuple(stale), size + sum(path.stat().st_size for path in stale))
+    partials = {path: path.stat() for path in blobs.partials.glob("*")}
+    stale = {path: told.st_size for path, told in partials.items() if told.st_mtime <= oldest_kept}
+    return Garbage(found, stale, size + sum(stale.values()))
+
+
+def _removed(partial: Path) -> bool:
+    with contextlib.suppress(BlockingIOError), locked(partial, wait=False):
+        partial.unlink()
+        return True
+    return False
 
 
 def _reached(blobs: BlobDirectory, roots: list[Descriptor]) -> set[Digest]:
