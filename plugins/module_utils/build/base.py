@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every part of a build speaks of: the order, the bases, the places content comes from and goes to, problems."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.errors import InputError, Problem
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..model.descriptor import Descriptor
+    from ..model.digest import Digest
+    from ..model.image_config import ImageConfig
+    from ..model.manifest import Manifest
+    from ..model.platform import Platform
+
+    OpenAt = Callable[[int], "ReadStream"]
+    """Opens bytes from an offset, >= 0; whoever called closes."""
+
+CHUNK = 1024 * 1024
+"""Bytes that are read at once: large reads, and memory that does not grow with files."""
+
+
+class ReadStream(t.Protocol):
+    """Bytes that can be read once, front to back. Whoever opened it closes it."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return 1 to ``size`` bytes, ``b""`` at the end."""
+
+    def close(self) -> None:
+        """Free what the stream holds. Idempotent."""
+
+
+class BlobSource(t.Protocol):
+    """Where the layers of a base image are read from. Every content store is one."""
+
+    def open(self, descriptor: Descriptor, offset: int = 0) -> ReadStream:
+        """Return the bytes of a blob from ``offset``; the caller closes."""
+
+
+class BlobSink(t.Protocol):
+    """Where a built image goes. Every content store is one."""
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether the bytes of ``descriptor`` are here."""
+
+    def write(self, descriptor: Descriptor, open_at: OpenAt) -> bool:
+        """Publish the bytes that ``open_at`` yields, atomically, if they match digest and size."""
+
+    def put_manifest(self, raw: bytes, descriptor: Descriptor) -> None:
+        """Publish a manifest by digest; its config and layers are here."""
+
+
+class BuildSpec(t.NamedTuple):
+    """What is to be built. ``context`` is a folder; ``dockerfile`` is relative to it or absolute.
+
+    ``dockerfile_inline`` holds a Dockerfile's text and wins over ``dockerfile``. ``source_date_epoch`` is in seconds:
+    the time of everything that is built, and the upper bound of the times in copied archives.
+    """
+
+    context: str
+    platform: Platform
+    dockerfile: str = "Dockerfile"
+    dockerfile_inline: str = ""
+    args: Mapping[str, str] = {}
+    target: str = ""
+    labels: Mapping[str, str] = {}
+    source_date_epoch: int = 0
+
+
+class Base(t.NamedTuple):
+    """An image that a build starts from or copies from: its reference, variables replaced, and for which host."""
+
+    reference: str
+    platform: Platform
+
+
+class BaseImage(t.NamedTuple):
+    """A base, resolved. ``digest`` is what the reference resolved to (that of the index, where there is one)."""
+
+    digest: Digest
+    manifest: Manifest
+    config: ImageConfig
+    source: BlobSource
+
+
+class BuildProblem(t.NamedTuple):
+    """One thing wrong with the input of a build: its error code, where (``Dockerfile:3``), what, an accepted form."""
+
+    code: str
+    where: str
+    what: str
+    fix: str = ""
+
+
+def raise_problems(problems: Sequence[BuildProblem]) -> None:
+    """Do nothing without problems; tell them all in one error otherwise.
+
+    Raises:
+        InputError: ``problems`` is not empty; the code is that of the first.
+    """
+    if problems:
+        error = InputError.of([Problem(problem.where, problem.what, problem.fix) for problem in problems])
+        error.code = problems[0].code
+        raise error
+
+
+def problem_error(problem: BuildProblem) -> InputError:
+    """Return the error that tells one problem."""
+    return InputError(f"{problem.where}: {problem.what}", code=problem.code, fix=problem.fix, subject=problem.where)

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The inputs key: one digest over everything that an image depends on, and a digest for each part of it.
+
+Equal keys mean equal images; the key is kept as a label on the image. docs: each field of ``InputsKey.fields``:
+``builder`` (the rules of this builder), ``dockerfile`` (instructions of the needed stages; not comments, nor how lines
+are continued), ``context`` (path, kind, mode, link target and content of what can be reached), ``arg:NAME``,
+``label:NAME``, ``base:REFERENCE``, ``platform``, ``build-platform``, ``target``, ``source-date-epoch``.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ..model.digest import Digest
+from .stages import stage_steps
+from .words import mentioned
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .base import Base, BuildSpec
+    from .context import Row
+    from .parser import Instruction
+    from .stages import StagePlan
+
+KEY_LABEL = "images.fleet.build.key"
+BUILDER_VERSION = "1"
+"""Changes when the same inputs give another image: raise it with every such change."""
+
+
+class InputsKey(t.NamedTuple):
+    """``key`` is ``sha256:…`` over ``fields``; each field holds a digest (or short text) of one input."""
+
+    key: str
+    fields: Mapping[str, str]
+
+
+def inputs_key(
+    plan: StagePlan, spec: BuildSpec, *, rows: Iterable[Row], base_digests: Mapping[Base, Digest], has_open_end: bool
+) -> InputsKey:
+    """Return the key of a build that sees ``rows`` of its context; no value of an arg or label can be read from it.
+
+    ``has_open_end`` says that a base has ONBUILD triggers: then every arg may be used.
+    """
+    instructions = _instructions(plan)
+    text = "\n".join(_text(instruction) for instruction in instructions)
+    names = mentioned(text)
+    fields = {
+        "builder": BUILDER_VERSION,
+        "dockerfile": _hash([plan.escape, *([i.text, *map(list, i.heredocs)] for i in instructions)]),
+        "context": _hash([list(row) for row in rows]),
+        "platform": str(spec.platform),
+        "target": spec.target,
+        "source-date-epoch": str(spec.source_date_epoch),
+    }
+    if any(name.startswith("BUILD") and name in names for name in plan.given.platform):
+        fields["build-platform"] = plan.given.platform["BUILDPLATFORM"]
+    used = {name for name in spec.args if has_open_end or name in names}
+    fields.update({f"arg:{name}": _hash(spec.args[name]) for name in used})
+    fields.update({f"label:{name}": _hash(value) for name, value in spec.labels.items()})
+    for base, digest in base_digests.items():
+        own = "" if base.platform == spec.platform else f" {base.platform}"
+        fields[f"base:{base.reference}{own}"] = str(digest)
+    if has_open_end:
+        fields["onbuild"] = "whole context"
+    ordered = dict(sorted(fields.items()))
+    return InputsKey(_hash(ordered), ordered)
+
+
+def _instructions(plan: StagePlan) -> list[Instruction]:
+    """Return what the image depends on: ARGs above the first FROM, and each needed stage."""
+    rows = list(plan.top)
+    for number in plan.needed:
+        stage = plan.stages[number]
+        rows += [stage.opening, *stage_steps(plan, stage)]
+    return rows
+
+
+def _text(instruction: Instruction) -> str:
+    return "\n".join([instruction.text, *(heredoc.body for heredoc in instruction.heredocs)])
+
+
+def _hash(value: object) -> str:
+    return str(Digest.of(json.dumps(value, separators=(",", ":"), sort_keys=True).encode()))

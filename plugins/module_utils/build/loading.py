@@ -1,0 +1,178 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A build, read and checked: everything that can be wrong with its input is told before anything is built."""
+
+from __future__ import annotations
+
+import os
+import platform as python_platform
+import typing as t
+
+from ..model.errors import InputError
+from ..model.platform import Platform
+from .base import Base, BuildProblem, BuildSpec, raise_problems
+from .context import Context, walk_context
+from .ignore import IgnoreRules, parse_ignore
+from .inputs import InputsKey, inputs_key
+from .parser import parse_dockerfile
+from .reach import Reach, find_reach
+from .stages import StagePlan, copied_stages, plan_stages
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model.digest import Digest
+    from .tree import Tree
+
+_INLINE = "dockerfile_inline"
+_DOCKERFILE_LIMIT = 16 * 1024 * 1024  # bytes; nobody writes one of that size, a mistaken path may hold one
+
+
+class Build:
+    """A build whose input is known to be good. The context is walked at most once, each file hashed at most once."""
+
+    def __init__(self, spec: BuildSpec, *, name: str, plan: StagePlan, rules: IgnoreRules) -> None:
+        self.spec = spec
+        self.name = name
+        self.plan = plan
+        self.warnings = plan.warnings
+        self._rules = rules
+        self._context: Context | None = None
+        self._reach: Reach | None = None
+
+    @property
+    def context(self) -> Context:
+        """The files the build can see.
+
+        Raises:
+            InputError: context-missing or context-unreadable.
+        """
+        if self._context is None:
+            self._context = walk_context(self.spec.context, self._rules)
+        return self._context
+
+    @property
+    def bases(self) -> tuple[Base, ...]:
+        """Every image that is started or copied from, each once, in the order of the Dockerfile; scratch is none."""
+        found: dict[Base, None] = {}
+        for number in self.plan.needed:
+            stage = self.plan.stages[number]
+            if stage.base is not None:
+                found[stage.base] = None
+            found.update({source: None for source in copied_stages(self.plan, stage) if isinstance(source, Base)})
+        return tuple(found)
+
+    @property
+    def reach(self) -> Reach:
+        """What the Dockerfile takes from the context.
+
+        Raises:
+            ImagesError: as find_reach.
+        """
+        if self._reach is None:
+            self._reach = find_reach(self.plan, self._context_tree)
+        return self._reach
+
+    def inputs_key(self, base_digests: Mapping[Base, Digest], *, has_triggers: bool = False) -> InputsKey:
+        """Return the key of this build on bases with these digests; ``has_triggers``: a base has ONBUILD triggers.
+
+        Triggers may copy anything, so with them the whole context counts.
+
+        Raises:
+            InputError: bad-build-bases, when a digest of ``bases`` is missing; context-unreadable.
+            ConflictError: context-changed.
+        """
+        missing = [base.reference for base in self.bases if base not in base_digests]
+        if missing:
+            raise InputError(
+                f"The digest of {', '.join(missing)} is not known", code="bad-build-bases", subject=missing[0]
+            )
+        paths = None if has_triggers else self.reach.paths
+        if paths is None:
+            paths = frozenset(parts for parts, _ in self.context.tree.root.walk())
+        return inputs_key(
+            self.plan,
+            self.spec,
+            rows=self.context.rows(paths) if paths else (),
+            base_digests={base: base_digests[base] for base in self.bases},
+            has_open_end=has_triggers,
+        )
+
+    def is_current(self, key: str, base_digests: Mapping[Base, Digest]) -> bool:
+        """Tell whether an image labelled with ``key`` is what this build on bases with these digests would give.
+
+        Whether a base has triggers is a fact about its digest, so the one key that fits was made with that knowledge.
+
+        Raises:
+            ImagesError: as inputs_key.
+        """
+        flags = (False, True) if self.bases else (False,)
+        return any(self.inputs_key(base_digests, has_triggers=flag).key == key for flag in flags)
+
+    def _context_tree(self) -> Tree:
+        return self.context.tree
+
+
+def load_build(spec: BuildSpec) -> Build:
+    """Return the build that ``spec`` orders, with all of its input checked as far as it can be without bases.
+
+    Raises:
+        InputError: context-missing, context-unreadable, dockerfile-missing, dockerfile-syntax, bad-ignore-file,
+            copy-source-missing, copy-source-outside or unknown-target; all problems of one kind of check at once.
+        UnsupportedError: build-needs-run, add-url or dockerfile-flag, naming the line.
+    """
+    if not os.path.isdir(spec.context):
+        walk_context(spec.context, IgnoreRules())
+    text, name = _read_dockerfile(spec)
+    dockerfile = parse_dockerfile(text, name=name)
+    plan = plan_stages(dockerfile, spec, machine=_machine())
+    rules, ignore_problems = _read_rules(spec)
+    raise_problems([*dockerfile.problems, *plan.problems, *ignore_problems])
+    build = Build(spec, name=name, plan=plan, rules=rules)
+    raise_problems(build.reach.problems)
+    return build
+
+
+def _machine() -> Platform:
+    return Platform.of("linux", python_platform.machine())
+
+
+def _read_dockerfile(spec: BuildSpec) -> tuple[str, str]:
+    """Return the Dockerfile's text and what messages call it."""
+    if spec.dockerfile_inline:
+        return spec.dockerfile_inline, _INLINE
+    path = os.path.join(spec.context, spec.dockerfile)
+    if spec.dockerfile == "Dockerfile" and not os.path.exists(path):
+        # Podman's and buildah's name for the same.
+        other = os.path.join(spec.context, "Containerfile")
+        path = other if os.path.exists(other) else path
+    return _read_text(path, option="dockerfile"), os.path.basename(path)
+
+
+def _read_text(path: str, *, option: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(_DOCKERFILE_LIMIT + 1)
+        if len(raw) > _DOCKERFILE_LIMIT:
+            raise ValueError(f"it is larger than {_DOCKERFILE_LIMIT} bytes")
+        return raw.decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The file {path} cannot be read",
+            code="dockerfile-missing",
+            why=getattr(error, "strerror", None) or str(error),
+            fix=f"give in {option} a text file in UTF-8, relative to the context or absolute",
+            subject=path,
+        ) from error
+
+
+def _read_rules(spec: BuildSpec) -> tuple[IgnoreRules, list[BuildProblem]]:
+    """Return the rules of ``<Dockerfile>.dockerignore``, else ``.containerignore``, else ``.dockerignore``."""
+    own = "" if spec.dockerfile_inline else os.path.join(spec.context, f"{spec.dockerfile}.dockerignore")
+    shared = [os.path.join(spec.context, name) for name in (".containerignore", ".dockerignore")]
+    for path in [own, *shared]:
+        if path and os.path.isfile(path):
+            return parse_ignore(_read_text(path, option="path"), name=os.path.basename(path))
+    return IgnoreRules(), []
