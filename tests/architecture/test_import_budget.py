@@ -41,12 +41,3 @@ def test_no_module_ships_more_than_the_budget() -> None:
 
 def test_no_module_loads_more_than_the_budget_before_it_starts() -> None:
     assert {name: b.loaded_lines for name, b in budgets().items() if b.loaded_lines > LOADED_LINES} == {}
-
-
-def test_every_file_of_module_utils_is_shipped_by_some_module_or_used_on_the_control_node() -> None:
-    roots = [file for file in sources() if not file.name.startswith("plugins/module_utils/")]
-    if not any(file.floor == "modules" for file in roots):
-        return
-    reached = {found.name for file in roots for found in closure(file, loaded=False)}
-    unused = [f.name for f in sources() if f.name.startswith("plugins/module_utils/") and f.name not in reached]
-    assert unused == []
