@@ -41,7 +41,7 @@ class Spool(t.NamedTuple):
 
     def open_at(self, offset: int) -> ReadStream:
         """Return these bytes from ``offset``; the caller closes."""
-        return _Slice(self.file.fileno(), self.offset + offset, self.size - offset)
+        return _Slice(self.file.fileno(), offset=self.offset + offset, size=self.size - offset)
 
 
 class Archive:
@@ -269,7 +269,7 @@ class _Verified(io.RawIOBase):
 class _Slice:
     """A range of a file, read by position so that the file's own position does not matter."""
 
-    def __init__(self, descriptor: int, offset: int, size: int) -> None:
+    def __init__(self, descriptor: int, *, offset: int, size: int) -> None:
         self._descriptor = descriptor
         self._at = offset
         self._end = offset + size

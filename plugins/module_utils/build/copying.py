@@ -67,7 +67,7 @@ def find_sources(tree: Tree, pattern: str, *, outside: str) -> list[Source]:
             code="copy-source-outside",
             fix="copy from below the context, or choose a context folder further up",
         )
-    found = list(_matches(tree, "", [] if cleaned == "." else cleaned.split("/")))
+    found = list(_matches(tree, [] if cleaned == "." else cleaned.split("/"), above=""))
     sources = [
         Source(posixpath.basename(path), tree.resolve(path, follows_last=False), real, node)
         for path in found
@@ -84,7 +84,7 @@ def find_sources(tree: Tree, pattern: str, *, outside: str) -> list[Source]:
     return sources
 
 
-def copy_into(tree: Tree, sources: list[Source], target: Target) -> set[Parts]:
+def copy_into(tree: Tree, sources: list[Source], *, target: Target) -> set[Parts]:
     """Copy ``sources`` into ``tree``; return every path that was put.
 
     A folder's content goes into the target, a file goes under its own name into a folder, or becomes the target.
@@ -173,17 +173,17 @@ class _Copier:
         return dressed
 
 
-def _matches(tree: Tree, above: str, parts: list[str]) -> Iterator[str]:
+def _matches(tree: Tree, parts: list[str], *, above: str) -> Iterator[str]:
     """Yield the paths that a pattern cut into ``parts`` matches below ``above``; links on the way are followed."""
     if not parts:
         yield above
         return
     first, *rest = parts
     if not _WILDCARD.search(first):
-        yield from _matches(tree, f"{above}/{first}", rest)
+        yield from _matches(tree, rest, above=f"{above}/{first}")
         return
     regex = glob_regex(first.replace("**", "*"))
     node = tree.find(tree.resolve(above))
     for name in sorted(node.children) if node is not None and regex is not None else ():
         if regex is not None and regex.fullmatch(name):
-            yield from _matches(tree, f"{above}/{name}", rest)
+            yield from _matches(tree, rest, above=f"{above}/{name}")

@@ -10,6 +10,7 @@ The result depends on the inputs only: not on the machine, the user, the umask, 
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import typing as t
 
@@ -69,7 +70,7 @@ def build_image(
     layers = [*_base_layers(result.image, sink), *result.layers]
     raw_config = _config(build, result, key=_key(build, bases))
     config = Descriptor.of(raw_config, media_types.OCI_CONFIG)
-    _publish_bytes(raw_config, config, sink)
+    _publish_bytes(raw_config, config, sink=sink)
     raw = manifest_json(config, layers)
     manifest = Manifest(raw, Descriptor.of(raw, media_types.OCI_MANIFEST), config, tuple(layers))
     sink.put_manifest(raw, manifest.descriptor)
@@ -94,9 +95,7 @@ def _publish(layer: Layer, sink: BlobSink) -> None:
     sink.write(layer.descriptor, layer.spool.open_at)
 
 
-def _publish_bytes(raw: bytes, descriptor: Descriptor, sink: BlobSink) -> None:
-    import io
-
+def _publish_bytes(raw: bytes, descriptor: Descriptor, *, sink: BlobSink) -> None:
     sink.write(descriptor, lambda offset: io.BytesIO(raw[offset:]))
 
 

@@ -133,9 +133,9 @@ class _Finder:
                 scope.env.pop(name, None)
         if step.name in ("COPY", "ADD") and not step.flags.get("from"):
             for word in step.words[:-1]:
-                self._take(step, word, scope)
+                self._take(step, word, scope=scope)
 
-    def _take(self, step: Instruction, word: str, scope: _KnownScope) -> None:
+    def _take(self, step: Instruction, word: str, *, scope: _KnownScope) -> None:
         if step.heredocs and heredoc_mark(word, escape=scope.escape) is not None:
             return
         refuse_remote(step, word)

@@ -62,7 +62,7 @@ def plan_stages(dockerfile: Dockerfile, spec: BuildSpec, *, machine: Platform) -
     Raises:
         InputError: unknown-target.
     """
-    builder = _Planner(dockerfile, spec, machine)
+    builder = _Planner(dockerfile, spec, machine=machine)
     builder.run()
     plan = StagePlan(
         tuple(builder.stages),
@@ -78,7 +78,7 @@ def plan_stages(dockerfile: Dockerfile, spec: BuildSpec, *, machine: Platform) -
     return plan._replace(needed=_needed(plan, _target(plan, spec.target)))
 
 
-def copied_from(plan: StagePlan, stage: Stage, source: str) -> int | Base:
+def copied_from(plan: StagePlan, stage: Stage, *, source: str) -> int | Base:
     """Return what ``COPY --from=source`` in ``stage`` means: the number of an earlier stage, or an image."""
     number = plan.find(source, before=stage.number)
     return number if number is not None else Base(source, stage.platform)
@@ -99,11 +99,11 @@ def stage_steps(plan: StagePlan, stage: Stage) -> tuple[Instruction, ...]:
 def copied_stages(plan: StagePlan, stage: Stage) -> list[int | Base]:
     """Return what the ``COPY --from`` of a stage mean, in order."""
     froms = (step.flags.get("from", "") for step in stage_steps(plan, stage) if step.name == "COPY")
-    return [copied_from(plan, stage, source) for source in froms if source]
+    return [copied_from(plan, stage, source=source) for source in froms if source]
 
 
 class _Planner:
-    def __init__(self, dockerfile: Dockerfile, spec: BuildSpec, machine: Platform) -> None:
+    def __init__(self, dockerfile: Dockerfile, spec: BuildSpec, *, machine: Platform) -> None:
         self._dockerfile = dockerfile
         self._spec = spec
         platform = {**platform_args("BUILD", machine), **platform_args("TARGET", spec.platform)}

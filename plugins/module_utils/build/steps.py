@@ -200,9 +200,9 @@ class StageRun:
         for source in self._sources(step, words):
             is_archive = step.name == "ADD" and source.written and _is_archive(source)
             (archives if is_archive else plain).append(source)
-        changed = copy_into(self.tree, plain, target) if plain else set()
+        changed = copy_into(self.tree, plain, target=target) if plain else set()
         for source in archives:
-            changed |= self._unpack(step, source, target)
+            changed |= self._unpack(step, source, target=target)
         return changed
 
     def _target(self, step: Instruction, word: str) -> Target:
@@ -244,7 +244,7 @@ class StageRun:
         source = step.flags.get("from", "")
         if not source:
             return lambda: self._shop.build.context.tree
-        means = copied_from(self._shop.build.plan, self._stage, source)
+        means = copied_from(self._shop.build.plan, self._stage, source=source)
         if isinstance(means, int):
             return self._shop.stages[means].tree
         if means not in self._shop.bases:
@@ -257,7 +257,7 @@ class StageRun:
             )
         return self._shop.tree_of(means)
 
-    def _unpack(self, step: Instruction, source: Source, target: Target) -> set[Parts]:
+    def _unpack(self, step: Instruction, source: Source, *, target: Target) -> set[Parts]:
         content = source.node.entry.content
         if content is None:
             return set()
