@@ -119,8 +119,9 @@ class LayoutStore:
 
     def images(self) -> list[LayoutImage]:
         """Return every image with its names, manifest, config, and what of it is missing."""
+        entries = self.entries()  # first, so that whatever they name is among the blobs that are listed after
         with explained(self.root):
-            return ImageReader(self._blobs).images(self.entries())
+            return ImageReader(self._blobs).images(entries)
 
     def missing_blobs(self, descriptor: Descriptor) -> list[Descriptor]:
         """Return what of the image or index ``descriptor`` is not here: itself when its own bytes are missing."""

@@ -143,10 +143,12 @@ class BlobDirectory:
     def sizes(self) -> dict[tuple[str, str], int]:
         """Return the size in bytes of every blob, by algorithm and encoded part: a Digest finds its own."""
         found: dict[tuple[str, str], int] = {}
-        with explained(self._blobs), contextlib.suppress(FileNotFoundError):
+        with explained(self._blobs):
             for folder in self._folders():
                 with os.scandir(folder) as blobs:
-                    found.update(((folder.name, blob.name), blob.stat().st_size) for blob in blobs)
+                    for blob in blobs:
+                        with contextlib.suppress(FileNotFoundError):  # collected at this moment
+                            found[folder.name, blob.name] = blob.stat().st_size
         return found
 
     @contextlib.contextmanager
@@ -164,7 +166,7 @@ class BlobDirectory:
                 self._hash_thread_taken.release()
 
     def _folders(self) -> list[Path]:
-        return [path for path in self._blobs.iterdir() if path.is_dir()]
+        return [path for path in self._blobs.glob("*") if path.is_dir()]
 
 
 def _make_young(path: Path) -> None:

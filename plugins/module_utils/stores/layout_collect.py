@@ -73,14 +73,18 @@ def find_garbage(
     found: dict[Digest, Path] = {}
     size = 0
     for path in blobs.files():
-        told = path.stat()
         with contextlib.suppress(InputError):
             digest = Digest.parse(f"{path.parent.name}:{path.name}")
+            told = path.stat()
             if digest not in reached and told.st_mtime <= oldest_kept:
                 found[digest] = path
                 size += told.st_size
-    partials = {path: path.stat() for path in blobs.partials.glob("*")}
-    stale = {path: told.st_size for path, told in partials.items() if told.st_mtime <= oldest_kept}
+    stale: dict[Path, int] = {}
+    for partial in blobs.partials.glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # its writer has just finished
+            told = partial.stat()
+            if told.st_mtime <= oldest_kept:
+                stale[partial] = told.st_size
     return Garbage(found, stale, size + sum(stale.values()))
 
 

@@ -98,11 +98,12 @@ def free_bytes(path: Path) -> int:
 
 
 def disk_full(path: Path, needed: int) -> ConflictError:
-    """Return the error for a file system that cannot take ``needed`` more bytes."""
+    """Return the error for a file system that cannot take ``needed`` more bytes at ``path``, which need not exist."""
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
     return ConflictError(
         "The disk that holds the store is full",
         code="disk-full",
-        why=f"{needed} bytes are needed, {free_bytes(path)} are free",
+        why=f"{needed} bytes are needed, {free_bytes(existing)} are free",
         fix="free some space, remove images that are not listed (unlisted: remove), or put the store elsewhere",
         subject=str(path),
     )
@@ -110,7 +111,7 @@ def disk_full(path: Path, needed: int) -> ConflictError:
 
 def _explain(error: OSError, path: Path, needed: int) -> ImagesError:
     if error.errno in _FULL:
-        return disk_full(next(folder for folder in (path, *path.parents) if folder.exists()), needed)
+        return disk_full(path, needed)
     if error.errno in _FORBIDDEN:
         return InputError(
             f"The store at {path} may not be used by this user",
