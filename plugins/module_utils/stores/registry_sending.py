@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from .verify import CHUNK, Verifier, size_mismatch
@@ -27,6 +28,15 @@ class Sender:
         self._descriptor = descriptor
         self._open_at = open_at
         self._verifier = Verifier(descriptor)
+
+    def check_nothing(self) -> None:
+        """Confirm that there are no bytes, for a blob of size 0: what has no body cannot be held back on its way.
+
+        Raises:
+            IntegrityError: size-mismatch or digest-mismatch.
+        """
+        with contextlib.closing(self.part(0, 0)) as part:
+            part.finish()
 
     def part(self, start: int, length: int) -> Part:
         """Return the bytes from ``start``; the caller closes. Parts follow each other or go back, but leave no gap."""
@@ -52,8 +62,6 @@ class Part:
             IntegrityError: size-mismatch or digest-mismatch, before the last bytes of the blob are given out.
         """
         if self._at >= self._end:
-            if not self._descriptor.size:
-                self._finish()
             return b""
         piece = self._stream.read(min(size, self._end - self._at, CHUNK))
         if not piece:
@@ -63,14 +71,19 @@ class Part:
         if unseen < len(piece):
             self._verifier.update(memoryview(piece)[max(unseen, 0) :])
         if self._at == self._descriptor.size:
-            self._finish()
+            self.finish()
         return piece
 
     def close(self) -> None:
         """See ReadStream."""
         self._stream.close()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Confirm that all bytes of the blob were seen and are right.
+
+        Raises:
+            IntegrityError: size-mismatch or digest-mismatch.
+        """
         surplus = self._stream.read(1)
         if surplus:
             raise size_mismatch(self._descriptor, f"at least {self._at + 1}")

@@ -163,7 +163,10 @@ class _Session:
         self._chunk = max(CHUNK, int(least)) if least.isdigit() else CHUNK
 
     def _send_whole(self) -> ImagesError | None:
-        body = Body(lambda: self._sender.part(0, self._descriptor.size), self._descriptor.size)
+        size = self._descriptor.size
+        if not size:
+            self._sender.check_nothing()
+        body = Body(lambda: self._sender.part(0, size), size)
         with self._request("PUT", self._closing_address(), body=body, expect=(201, 204)) as answer:
             return self._judge(answer, done=(201, 204))
 
@@ -236,11 +239,12 @@ class _Session:
             return answer.status == 200
 
     def _reported_end(self) -> int | None:
-        """Return how many bytes the session has, None when it is gone."""
+        """Return how many bytes the session has; None when it does not say, or is gone (and forgotten then)."""
         with self._client.request(
             "GET", self._location, scope=self._scope, expect=(200, 204, *_SESSION_GONE), subject=self._subject
         ) as answer:
             if answer.status in _SESSION_GONE:
+                self._location = ""
                 return None
             self._follow(answer)
             return _end_of(answer)

@@ -36,6 +36,7 @@ _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 def fault(error: Exception, url: str) -> ImagesError:
     """Return what ``error``, raised while speaking to ``url``, means for the user; the caller raises it."""
     from requests import exceptions
+    from urllib3.exceptions import TimeoutError as HttpTimeout
 
     chain = list(_chain(error))
     subject = redact_url(url)
@@ -54,6 +55,9 @@ def fault(error: Exception, url: str) -> ImagesError:
         found = _network_fault(part, subject)
         if found is not None:
             return found
+    # after the others: urllib3 calls a connection that could not be made a time-out, whatever the reason
+    if any(isinstance(part, (HttpTimeout, TimeoutError, socket.timeout)) for part in chain):
+        return timed_out(subject, "no byte came within the time-out")
     if isinstance(error, ValueError):  # requests: InvalidURL, InvalidSchema, MissingSchema, InvalidHeader
         return PeerError(
             f"The address {subject} cannot be used",
@@ -88,8 +92,6 @@ def timed_out(subject: str, why: str) -> UnavailableError:
 
 
 def _network_fault(error: BaseException, subject: str) -> ImagesError | None:
-    from urllib3.exceptions import TimeoutError as HttpTimeout
-
     if isinstance(error, socket.gaierror):
         return _unknown_host(error, subject)
     if isinstance(error, ConnectionRefusedError):
@@ -108,8 +110,6 @@ def _network_fault(error: BaseException, subject: str) -> ImagesError | None:
             fix="check the routes and the firewall of the host that runs the task",
             subject=subject,
         )
-    if isinstance(error, (HttpTimeout, TimeoutError, socket.timeout)):
-        return timed_out(subject, "no byte came within the time-out")
     return None
 
 

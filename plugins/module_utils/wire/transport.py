@@ -106,10 +106,10 @@ class Transport:
             if body is not None:
                 prepared.body = body if isinstance(body, bytes) else _pieces(body)
                 prepared.headers["Content-Length"] = str(len(body) if isinstance(body, bytes) else body.length)
-            return session.send(
+            # not through the session: it prepares to follow redirects even when it is told not to
+            return session.get_adapter(url).send(
                 prepared,
                 stream=True,
-                allow_redirects=False,
                 verify=self._verify,
                 proxies=requests.utils.get_environ_proxies(url, no_proxy=None),
                 timeout=(min(timeout, _CONNECT_SECONDS), timeout),
@@ -135,12 +135,9 @@ class Transport:
                 why=str(error),
                 fix="install python3-requests on the host that runs the task",
             ) from error
-        from http.cookiejar import DefaultCookiePolicy
-
         session = requests.Session()
         # Nothing of the environment but proxies: netrc would replace our log-in, CURL_CA_BUNDLE our certificates.
         session.trust_env = False
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=self._settings.parallel + 1, max_retries=0)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
