@@ -18,11 +18,16 @@ import pytest
 from ansible_collections.fleet.images.tests.support.programs import MISSING, require
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy
 from ansible_collections.fleet.images.tests.support.registry import Registry, RegistryOptions, start_registry
+from hypothesis import settings
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _IS_CI = os.environ.get("CI", "").lower() == "true"
+
+# A busy machine is no counterexample; and what decides whether a change lands must not depend on luck.
+settings.register_profile("checkout", deadline=None, derandomize=_IS_CI, print_blob=True)
+settings.load_profile("checkout")
 
 
 @pytest.fixture
