@@ -49,6 +49,8 @@ class Draft:
         self.rows: list[Row] = []
         self.warnings: list[str] = []
         self.problems: dict[str, ImagesError] = {}
+        self.made: set[Reference] = set()  # names that items planned so far surely put on the host
+        self.claims: dict[Reference, str] = {}  # names that must stay, and the path of the item that says so
         self._before: dict[str, str] = {}
         self._after: dict[str, str] = {}
 
@@ -90,22 +92,20 @@ class Draft:
         basics = _Basics(self._next_id, name, cause, _needs(source), digest, remote, source.size)
         self.actions.append(Push(*basics, source=source.identity))
 
-    def add_row(
+    def row(
         self, name: str, *, target: Held | None, first: int, cause: str, previous: Digest | None = None
-    ) -> None:
-        """Add the row of one wanted image, whose actions are those from place ``first`` on."""
+    ) -> Row:
+        """Return the row of one wanted image, whose actions are those from place ``first`` on."""
         actions = self.actions[first:]
-        self.rows.append(
-            Row(
-                name,
-                actions[0].kind if actions else "none",
-                actions[0].cause if actions else cause,
-                tuple(action.id for action in actions),
-                target.image_id if target is not None else "",
-                digest_of(target),
-                previous,
-                sum(action.size for action in actions),
-            )
+        return Row(
+            name,
+            actions[0].kind if actions else "none",
+            actions[0].cause if actions else cause,
+            tuple(action.id for action in actions),
+            target.image_id if target is not None else "",
+            digest_of(target),
+            previous,
+            sum(action.size for action in actions),
         )
 
     def finished(self) -> Plan:

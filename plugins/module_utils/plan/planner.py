@@ -14,7 +14,7 @@ from ..model.errors import ApplyError, ImagesError, InputError, NotFoundError
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
 from .draft import Draft, digest_of
-from .questions import held_elsewhere, local_image, names_of, need_of, question_for
+from .questions import held_elsewhere, local_image, name_provided, names_made_by, names_of, need_of, question_for
 from .world import held
 
 if t.TYPE_CHECKING:
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from ..model.host import LocalImage, Observed
     from ..model.resolved import Resolved
     from .desired import Desired, DesiredImage
-    from .plan import Plan
+    from .plan import Plan, Row
     from .questions import Answers, Need
     from .world import Held
 
@@ -35,18 +35,19 @@ def plan_images(desired: Desired, observed: Observed, answers: Answers) -> Plan:
     Raises:
         ImagesError: an image cannot be had as wanted. With several such images an ApplyError that tells all of them.
     """
-    draft = Draft(observed)
-    for item in desired.images:
+    draft, rows = Draft(observed), {}
+    # What is wanted goes first: its bytes may be named anew before their old names go.
+    for at, item in sorted(enumerate(desired.images), key=lambda entry: not entry[1].is_present):
         try:
-            if item.is_present:
-                _plan_present(draft, item, answers)
-            else:
-                _plan_absent(draft, item)
+            rows[at] = _plan_present(draft, item, answers) if item.is_present else _plan_absent(draft, item)
         except ImagesError as error:
             draft.problems[item.path] = error
+        if item.is_present:
+            draft.made |= names_made_by(item)
+    raise_problems(draft.problems)
+    draft.rows += (rows[at] for at in sorted(rows))
     if desired.removes_unlisted:
         _plan_unlisted(draft, desired)
-    raise_problems(draft.problems)
     return draft.finished()
 
 
@@ -62,14 +63,15 @@ def raise_problems(problems: dict[str, ImagesError]) -> None:
         raise ApplyError(done=(), failed=problems, not_started=())
 
 
-def _plan_present(draft: Draft, item: DesiredImage, answers: Answers) -> None:
+def _plan_present(draft: Draft, item: DesiredImage, answers: Answers) -> Row:
     first = len(draft.actions)
     name, target, previous, cause = _plan_content(draft, item, answers)
     for tag in item.tags:
         _plan_tag(draft, tag, source=target, keeps_existing=item.keeps_existing_tags)
     for reference in item.push:
-        _plan_push(draft, reference, source=target, remote=answers.remotes.get(reference))
-    draft.add_row(name, target=target, first=first, cause=cause, previous=previous)
+        _plan_push(draft, reference, source=target, remote=answers.remotes[reference])
+    draft.claims.update(dict.fromkeys(_claims(draft, item), item.path))
+    return draft.row(name, target=target, first=first, cause=cause, previous=previous)
 
 
 class _Content(t.NamedTuple):
@@ -85,10 +87,12 @@ def _plan_content(draft: Draft, item: DesiredImage, answers: Answers) -> _Conten
     """Plan that the item's own name holds the wanted image: as it is, by another name's bytes, by build or by pull."""
     if item.build is not None:
         return _plan_build(draft, item)
-    made = next((name for name in names_of(item) if name in draft.world.names), None)
-    if made is not None and draft.world.names[made].made_by:
-        return _Content(str(made), draft.world.names[made], None, "an earlier item of this task provides it")
+    made = name_provided(item, draft.observed, made=draft.made)
+    if made is not None and made in draft.world.names:
+        return _provided(draft, made)
     image = local_image(item, draft.observed)
+    if made is not None:
+        raise _not_on_host(item, image)
     need = need_of(item, draft.observed, made=set())
     if not need and image is not None:
         return _Content(_shown_name(item, image), held(image), image.identity.digest, "present")
@@ -100,17 +104,40 @@ def _plan_content(draft: Draft, item: DesiredImage, answers: Answers) -> _Conten
     return _plan_pull(draft, item, resolved=answers.images[question_for(item, draft.observed)], need=need)
 
 
+def _provided(draft: Draft, name: Reference) -> _Content:
+    """Return what an earlier item lets ``name`` hold."""
+    before = draft.observed.by_name.get(name)
+    previous = before.identity.digest if before is not None else None
+    return _Content(str(name), draft.world.names[name], previous, "an earlier item of this task provides it")
+
+
 def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Need) -> _Content:
     name = _named_like(resolved.reference, item).without_digest()
+    planned = draft.world.names.get(name)
+    if planned is not None and planned.made_by and planned.is_same_image(resolved.identity):
+        return _provided(draft, name)
     image = draft.observed.by_name.get(name) or draft.observed.pinned(name)
-    if image is not None and need in ("absent", "newer") and resolved.is_on(image):
+    if image is not None and _is_wanted(resolved, image, need=need):
         return _Content(str(name), held(image), image.identity.digest, "present")
-    same = next((other for other in draft.observed.images if _is_complete_match(resolved, other)), None)
+    if resolved.manifest is None:  # its digest is enough: the host has it by another meaning of the short name
+        same = local_image(item, draft.observed)
+    else:
+        same = next((other for other in draft.observed.images if _is_complete_match(resolved, other)), None)
     if same is not None:
         return _plan_name(draft, name, image=same)
     cause = _pull_cause(item, image, draft=draft, need=need)
     previous = image.identity.digest if image is not None else None
     return _Content(str(name), draft.pull(name, resolved=resolved, cause=cause), previous, cause)
+
+
+def _is_wanted(resolved: Resolved, image: LocalImage, *, need: Need) -> bool:
+    """Tell whether the image that is there under the name is what the registry has for it.
+
+    An index decides what is for a platform: its image stays, whatever platform the image says of itself.
+    """
+    if need == "platform":
+        return _is_complete_match(resolved, image)
+    return need in ("absent", "newer") and resolved.is_on(image)
 
 
 def _is_complete_match(resolved: Resolved, image: LocalImage) -> bool:
@@ -123,10 +150,14 @@ def _pull_cause(item: DesiredImage, image: LocalImage | None, *, draft: Draft, n
     if image is None:
         return "not on the host"
     if need == "damaged":
-        return f"{len(image.missing)} of its parts are missing or damaged"
+        return _damage(image)
     if need == "platform":
         return f"its platform is {image.platform}, {item.platform or draft.observed.platform} is wanted"
     return "the tag moved" if need == "newer" else "another digest is pinned"
+
+
+def _damage(image: LocalImage) -> str:
+    return f"{len(image.missing)} of its parts are missing or damaged"
 
 
 def _plan_name(draft: Draft, name: Reference, *, image: LocalImage) -> _Content:
@@ -144,6 +175,8 @@ def _plan_build(draft: Draft, item: DesiredImage) -> _Content:
     previous = image.identity.digest if image is not None else None
     if image is None:
         cause = "not on the host"
+    elif not image.is_complete:
+        cause = _damage(image)
     elif build.rebuild == "always":
         cause = "rebuild: always"
     elif build.rebuild == "never" or image.labels.get(build.key_label) == build.key:
@@ -173,15 +206,19 @@ def _plan_push(draft: Draft, reference: Reference, *, source: Held, remote: Dige
         draft.push(reference, source=source, remote=remote, cause="the registry has another image under this tag")
 
 
-def _plan_absent(draft: Draft, item: DesiredImage) -> None:
+def _plan_absent(draft: Draft, item: DesiredImage) -> Row:
     first = len(draft.actions)
     image = local_image(item, draft.observed)
     for name in _names_to_remove(item, image) if image is not None else ():
-        if name in draft.world.names:
-            draft.untag(name, cause="wanted absent")
+        target = draft.world.names.get(name)
+        if image is None or target is None or (target.made_by and not target.is_same_image(image.identity)):
+            continue  # gone, or moved to another image by an item that wants it there
+        if name in draft.claims:
+            raise _wanted_too(item, name, path=draft.claims[name])
+        draft.untag(name, cause="wanted absent")
     digest = image.identity.digest if image is not None and len(draft.actions) > first else None
     shown = _shown_name(item, image) if image is not None else str(item.wanted)
-    draft.add_row(shown, target=None, first=first, cause="absent", previous=digest)
+    return draft.row(shown, target=None, first=first, cause="absent", previous=digest)
 
 
 def _names_to_remove(item: DesiredImage, image: LocalImage) -> list[Reference]:
@@ -192,26 +229,43 @@ def _names_to_remove(item: DesiredImage, image: LocalImage) -> list[Reference]:
             return [name.name] if by_name and name.name is not None else sorted(image.names, key=str)
         if name.tag is not None and name.without_digest() in image.names:
             return [name.without_digest()]
-        if name.tag is None:
-            return sorted((other for other in image.names if other.repository == name.repository), key=str)
+        own = [other for other in image.names if other.repository == name.repository]
+        if name.tag is None and own:
+            return sorted(own, key=str)
     return []
+
+
+def _claims(draft: Draft, item: DesiredImage) -> set[Reference]:
+    """Return the names that must stay so that the host goes on holding ``item``: a pin's repository has many."""
+    found = {name for name in item.tags if name in draft.world.names}
+    for name in item.candidates:
+        if isinstance(name, ImageId):
+            image = draft.observed.find(name)
+            return found.union(image.names if image is not None else ())
+        if name.without_digest() in draft.world.names:
+            return found | {name.without_digest()}
+        pinned = draft.observed.pinned(name) if name.tag is None else None
+        if pinned is not None:
+            return found.union(other for other in pinned.names if other.repository == name.repository)
+    return found
+
+
+def _wanted_too(item: DesiredImage, name: Reference, *, path: str) -> InputError:
+    return InputError(
+        f"{item.path}: without {item.wanted} the host has no {name.familiar}, which {path} wants present",
+        fix="keep one of the two",
+        subject=item.path,
+    )
 
 
 def _plan_unlisted(draft: Draft, desired: Desired) -> None:
     listed = set().union(*(names_of(item) for item in desired.images if item.is_present)) if desired.images else set()
-    kept = {image.id for item in desired.images if item.is_present for image in _by_id(item, draft.observed)}
     for name in sorted(draft.world.names, key=str):
-        target = draft.world.names[name]
-        if name in listed or target.image_id in kept or any(is_match(name, pattern) for pattern in desired.protect):
+        if name in listed or name in draft.claims or any(is_match(name, pattern) for pattern in desired.protect):
             continue
-        first, previous = len(draft.actions), digest_of(target)
+        first, previous = len(draft.actions), digest_of(draft.world.names[name])
         draft.untag(name, cause="not listed")
-        draft.add_row(str(name), target=None, first=first, cause="", previous=previous)
-
-
-def _by_id(item: DesiredImage, observed: Observed) -> list[LocalImage]:
-    found = [observed.find(name) for name in item.candidates if isinstance(name, ImageId)]
-    return [image for image in found if image is not None]
+        draft.rows.append(draft.row(str(name), target=None, first=first, cause="", previous=previous))
 
 
 def is_match(name: Reference, pattern: str) -> bool:
@@ -249,6 +303,8 @@ def _shown_name(item: DesiredImage, image: LocalImage) -> str:
 def _not_on_host(item: DesiredImage, image: LocalImage | None) -> NotFoundError:
     if image is None:
         why = "no image of that name, digest or ID is there"
+    elif not image.is_complete:
+        why = _damage(image)
     else:
         why = f"the host has it for {image.platform}, {item.platform} is wanted"
     return NotFoundError(

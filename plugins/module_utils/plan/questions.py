@@ -64,7 +64,7 @@ def ask(desired: Desired, observed: Observed) -> Questions:
             images[question_for(item, observed)] = None
         if item.is_present:
             remotes.update(dict.fromkeys(item.push))
-            made |= names_of(item)
+            made |= names_made_by(item)
     return Questions(tuple(images), tuple(remotes))
 
 
@@ -73,9 +73,29 @@ def names_of(item: DesiredImage) -> set[Reference]:
     return {name.without_digest() for name in item.candidates if isinstance(name, Reference)} | set(item.tags)
 
 
+def names_made_by(item: DesiredImage) -> set[Reference]:
+    """Return the names that are surely on the host once ``item`` is: not those of which it takes one."""
+    return names_of(item) if len(item.candidates) == 1 else set(item.tags)
+
+
+def name_provided(item: DesiredImage, observed: Observed, *, made: set[Reference]) -> Reference | None:
+    """Return the name by which earlier items, which put ``made`` on the host, provide the image that ``item`` wants.
+
+    None when they do not, or when the host has an image for a better meaning of the name.
+    """
+    for name in item.candidates if item.build is None else ():
+        if not isinstance(name, Reference):
+            return None
+        if name.without_digest() in made:
+            return name.without_digest()
+        if observed.find(name) is not None:
+            return None
+    return None
+
+
 def need_of(item: DesiredImage, observed: Observed, *, made: set[Reference]) -> Need:
     """Return why a registry must be asked for ``item``; ``made`` are names that earlier items put on the host."""
-    if not item.is_present or item.build is not None or names_of(item) & made:
+    if not item.is_present or item.build is not None or name_provided(item, observed, made=made) is not None:
         return ""
     references = [name for name in item.candidates if isinstance(name, Reference)]
     if not references:
@@ -109,9 +129,10 @@ def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
 def is_wrong_platform(item: DesiredImage, image: LocalImage, observed: Observed) -> bool:
     """Tell whether ``image`` is for another platform although the wanted one can be had.
 
-    Unless the user named a platform, an image that did not come from an index is taken as it is: there is no other.
+    Unless the user named a platform, an image that did not come from an index, or may not be pulled, is taken as it is.
     """
-    if image.platform is None or (item.platform is None and image.identity.index_digest is None):
+    is_other_to_be_had = item.pull != "never" and image.identity.index_digest is not None
+    if image.platform is None or (item.platform is None and not is_other_to_be_had):
         return False
     return not image.platform.satisfies(item.platform or observed.platform)
 

@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host and registries that live in memory: small, complete, and written without the engines they stand beside."""
+
+from __future__ import annotations
+
+import io
+import typing as t
+from itertools import chain
+
+from ansible_collections.fleet.images.plugins.module_utils.engines.base import Description
+from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
+from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import NotFoundError
+from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity, LocalImage, Observed
+from ansible_collections.fleet.images.plugins.module_utils.model.image_config import parse_config
+from ansible_collections.fleet.images.plugins.module_utils.model.manifest import Manifest, parse_manifest
+from ansible_collections.fleet.images.plugins.module_utils.model.media_types import is_nondistributable
+from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference, parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.stores.memory import MemoryStore
+from ansible_collections.fleet.images.plugins.module_utils.stores.verify import read_verified
+from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex
+
+if t.TYPE_CHECKING:
+    from ansible_collections.fleet.images.plugins.module_utils.engines.base import Engine
+    from ansible_collections.fleet.images.plugins.module_utils.stores.base import ContentStore, OpenAt, ReadStream
+    from ansible_collections.fleet.images.tests.support.images import Blob
+
+AMD64 = Platform("linux", "amd64")
+ARM64 = Platform("linux", "arm64")
+
+
+class ImageKey(t.NamedTuple):
+    """What makes an image on a host one image: its manifest, and the index it was chosen from."""
+
+    manifest: Digest
+    chosen_from: Digest | None = None
+
+
+class MemoryContent(MemoryStore):
+    """A store that can lose content, and counts what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 0
+
+    def write(self, descriptor: Descriptor, open_at: OpenAt) -> bool:
+        is_new = super().write(descriptor, open_at)
+        self.written += descriptor.size if is_new else 0
+        return is_new
+
+    def lose(self, digest: Digest | str) -> None:
+        """Lose the bytes of one digest, as a damaged disk does."""
+        del self._blobs[Digest.parse(str(digest))]
+
+    def digests(self) -> frozenset[Digest]:
+        """Return the digests of all that is held."""
+        return frozenset(self._blobs)
+
+    def documents(self) -> list[Digest]:
+        """Return the digests of the manifests that were put and are still here, oldest first."""
+        return [digest for digest in self._documents if digest in self._blobs]
+
+    def keep_only(self, digests: set[Digest]) -> int:
+        """Remove all other bytes; return how many."""
+        gone = {digest: self._blobs.pop(digest) for digest in list(self._blobs) if digest not in digests}
+        return sum(map(len, gone.values()))
+
+    def put(self, image: MadeImage) -> None:
+        """Put an image with all its parts, nameless."""
+        for blob in (image.config, *image.layers):
+            MemoryStore.write(self, descriptor_of(blob), opening(blob.data))
+        self.put_manifest(image.manifest.data, descriptor_of(image.manifest))
+
+
+class MemoryEngine:
+    """Implements Engine on a MemoryContent. The image ID is the digest of the config, as in Docker's classic store."""
+
+    name = "memory"
+    place = "memory"
+
+    def __init__(self, platform: Platform = AMD64) -> None:
+        self.platform = platform
+        self.content = MemoryContent()
+        self.names: dict[Reference, ImageKey] = {}
+        self.untagged: list[str] = []
+        self.readings = 0
+        self.is_closed = False
+
+    def hold(self, image: MadeImage, *names: str, index: MadeIndex | Digest | None = None) -> LocalImage:
+        """Let the host hold ``image`` under ``names``, chosen from ``index``; return it as it is observed."""
+        self.content.put(image)
+        chosen_from = Digest.parse(index.digest) if isinstance(index, MadeIndex) else index
+        key = ImageKey(Digest.parse(image.digest), chosen_from)
+        self.names.update((parse_reference(name), key) for name in names)
+        return self._image(key, tuple(map(parse_reference, names)))
+
+    def observe(self) -> Observed:
+        self.readings += 1
+        keys: dict[ImageKey, list[Reference]] = {}
+        for name, key in self.names.items():
+            keys.setdefault(key, []).append(name)
+        named = {key.manifest for key in keys}
+        for digest in self.content.documents():
+            if digest not in named:
+                keys[ImageKey(digest)] = []
+        images = [self._image(key, tuple(sorted(names, key=str))) for key, names in keys.items()]
+        return Observed(images, engine=self.name, platform=self.platform, blobs=self.content.digests())
+
+    def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:
+        if identity.manifest_digest is None or identity.manifest_digest not in self.content.digests():
+            raise NotFoundError(f"no image for {reference}", code="image-not-found", subject=str(reference))
+        self.names[reference] = ImageKey(identity.manifest_digest, identity.index_digest)
+
+    def untag(self, reference: Reference) -> None:
+        self.untagged.append(str(reference))
+        self.names.pop(reference, None)
+
+    def reclaim(self) -> int:
+        kept = {key.manifest for key in self.names.values()}
+        for digest in list(kept):
+            manifest = self._manifest(digest)
+            kept.update(blob.digest for blob in (manifest.blobs() if manifest is not None else ()))
+        return self.content.keep_only(kept)
+
+    def describe(self, image: LocalImage) -> Description:
+        return Description({}, (), ())
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def _manifest(self, digest: Digest) -> Manifest | None:
+        if digest not in self.content.digests():
+            return None
+        manifest = parse_manifest(self.content.read(Descriptor("", digest, -1)))
+        return manifest if isinstance(manifest, Manifest) else None
+
+    def _image(self, key: ImageKey, names: tuple[Reference, ...]) -> LocalImage:
+        manifest = self._manifest(key.manifest)
+        if manifest is None:
+            identity = Identity(key.manifest, None, key.chosen_from)
+            return LocalImage(str(key.manifest), identity, names, missing=(key.manifest,))
+        parts = [blob for blob in manifest.blobs() if not is_nondistributable(blob.media_type)]
+        missing = tuple(blob.digest for blob in parts if not self.content.has(blob))
+        config = parse_config(self.content.read(manifest.config)) if self.content.has(manifest.config) else None
+        return LocalImage(
+            id=str(manifest.config.digest),
+            identity=Identity(key.manifest, manifest.config.digest, key.chosen_from),
+            names=names,
+            platform=config.platform if config is not None else None,
+            size=manifest.size,
+            labels=config.labels if config is not None else {},
+            missing=missing,
+        )
+
+
+class MemoryRepository(MemoryContent):
+    """One repository of a registry; notes each request, and can be told to fail."""
+
+    def __init__(self, requests: list[str], path: str) -> None:
+        super().__init__()
+        self._requests = requests
+        self._path = path
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        self._requests.append(f"HEAD {reference}")
+        return super().resolve(reference)
+
+    def fetch_manifest(self, reference: Reference) -> tuple[bytes, Descriptor]:
+        self._requests.append(f"GET {reference}")
+        descriptor = super().resolve(reference)
+        return io.BytesIO(self._blobs[descriptor.digest]).read(), descriptor
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        self._requests.append(f"GET {self._path}@{descriptor.digest}")
+        return read_verified(MemoryStore.open(self, descriptor), descriptor)
+
+    def open(self, descriptor: Descriptor, offset: int = 0) -> ReadStream:
+        self._requests.append(f"GET blob {descriptor.digest}")
+        return MemoryStore.open(self, descriptor, offset)
+
+    def remove(self, reference: Reference) -> None:
+        self._names.pop(reference, None)
+
+
+class MemoryRegistries:
+    """Every registry there is: opens the repository of a reference, and keeps the list of ``requests``."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self._repositories: dict[str, MemoryRepository] = {}
+
+    def __call__(self, reference: Reference) -> MemoryRepository:
+        made = MemoryRepository(self.requests, reference.repository)
+        return self._repositories.setdefault(reference.repository, made)
+
+    def push(self, name: str, image: MadeImage | MadeIndex) -> Reference:
+        """Let ``name`` be ``image`` at its registry; return its reference."""
+        reference = parse_reference(name)
+        repository = self(reference)
+        for single in image.images if isinstance(image, MadeIndex) else (image,):
+            repository.put(single)
+        tag = reference if reference.tag is not None else None
+        repository.put_manifest(image.manifest.data, descriptor_of(image.manifest), reference=tag)
+        return reference
+
+    def digest(self, name: str) -> str:
+        """Return the digest that ``name`` has at its registry, "" when it has none."""
+        reference = parse_reference(name)
+        found = {stored.reference: stored.descriptor for stored in self(reference).names()}
+        return str(found[reference].digest) if reference in found else ""
+
+    def tags(self) -> dict[str, str]:
+        """Return every name at every registry with its digest."""
+        rows = chain.from_iterable(repository.names() for repository in self._repositories.values())
+        return {str(row.reference): str(row.descriptor.digest) for row in rows}
+
+
+def descriptor_of(blob: Blob) -> Descriptor:
+    """Return the descriptor of ``blob``."""
+    return Descriptor(blob.media_type, Digest.parse(blob.digest), len(blob.data))
+
+
+def opening(content: bytes) -> OpenAt:
+    """Return what opens ``content`` from an offset."""
+    return lambda offset: io.BytesIO(content[offset:])
+
+
+if t.TYPE_CHECKING:
+    _is_engine: type[Engine] = MemoryEngine
+    _is_store: type[ContentStore] = MemoryRepository
