@@ -31,7 +31,8 @@ extends_documentation_fragment:
 options:
   images:
     description:
-      - The images. They are planned in this order, so an entry may use what an earlier one builds or names.
+      - The images, in the order in which they are needed. An entry may use a name that an earlier one gives. Base
+        images of builds must be on the host or at a registry before the task runs.
       - A name may be listed once. Contradictions between entries are errors.
     type: list
     elements: dict
