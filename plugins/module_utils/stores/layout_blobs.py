@@ -145,10 +145,9 @@ class BlobDirectory:
         found: dict[tuple[str, str], int] = {}
         with explained(self._blobs):
             for folder in self._folders():
-                with os.scandir(folder) as blobs:
-                    for blob in blobs:
-                        with contextlib.suppress(FileNotFoundError):  # collected at this moment
-                            found[folder.name, blob.name] = blob.stat().st_size
+                for blob in os.scandir(folder):
+                    with contextlib.suppress(FileNotFoundError):  # collected at this moment
+                        found[folder.name, blob.name] = blob.stat().st_size
         return found
 
     @contextlib.contextmanager

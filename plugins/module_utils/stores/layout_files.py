@@ -33,7 +33,7 @@ def explained(path: Path, *, needed: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _explain(error, path, needed) from error
+        raise _explain(error, path, needed=needed) from error
 
 
 def make_directory(path: Path) -> None:
@@ -109,7 +109,7 @@ def disk_full(path: Path, needed: int) -> ConflictError:
     )
 
 
-def _explain(error: OSError, path: Path, needed: int) -> ImagesError:
+def _explain(error: OSError, path: Path, *, needed: int) -> ImagesError:
     if error.errno in _FULL:
         return disk_full(path, needed)
     if error.errno in _FORBIDDEN:

@@ -71,7 +71,7 @@ class ImageReader:
                 names.setdefault(key, set())
                 if entry.reference is not None and last[entry.reference] == at:
                     names[key].add(entry.reference)
-        return [self._row(target, key[1], names[key]) for key, target in targets.items()]
+        return [self._row(target, key[1], names=names[key]) for key, target in targets.items()]
 
     def _targets(
         self, descriptor: Descriptor, index_digest: Digest | None
@@ -87,7 +87,7 @@ class ImageReader:
             if child.digest in self._sizes:
                 yield from self._targets(child, index_digest or descriptor.digest)
 
-    def _row(self, target: Descriptor, index_digest: Digest | None, names: set[Reference]) -> LayoutImage:
+    def _row(self, target: Descriptor, index_digest: Digest | None, *, names: set[Reference]) -> LayoutImage:
         content = self._contents.get(target.digest)
         if content is None:
             content = self._contents[target.digest] = self._content(target)
