@@ -12,10 +12,11 @@ import typing as t
 from ..model.reference import ImageId, Reference
 from ..plan.desired import Desired, DesiredBuild, DesiredImage
 from .reader import Reader, pull_policy
-from .session import naming_defaults
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from ..model.digest import Digest
 
     Params = Mapping[str, t.Any]
 
@@ -24,8 +25,8 @@ _KEEP_ONE = "keep one of the two"
 
 def read_state(params: Params) -> Desired:
     """Return what ``image_state`` wants."""
-    reader = Reader(naming_defaults(params))
-    items = [_read_item(reader, row, f"images[{at}]", params=params) for at, row in enumerate(params["images"])]
+    reader = Reader(params)
+    items = [_read_item(reader, row, path=f"images[{at}]", params=params) for at, row in enumerate(params["images"])]
     images = _without_contradictions(reader, [item for item in items if item is not None])
     reader.finish()
     return Desired(tuple(images), params["unlisted"] == "remove", tuple(params["protect"]))
@@ -33,7 +34,7 @@ def read_state(params: Params) -> Desired:
 
 def read_pull(params: Params) -> Desired:
     """Return what ``image_pull`` wants."""
-    reader = Reader(naming_defaults(params))
+    reader = Reader(params)
     platform, policy = reader.platform(params["platform"], "platform"), pull_policy(params["pull"])
     items = [
         DesiredImage(path, reader.names(text, path), pull=policy, platform=platform)
@@ -46,7 +47,7 @@ def read_pull(params: Params) -> Desired:
 
 def read_tag(params: Params) -> Desired:
     """Return what ``image_tag`` wants."""
-    reader = Reader(naming_defaults(params))
+    reader = Reader(params)
     source = reader.image(params["name"], "name")
     tags = reader.new_names(params["repository"], "repository")
     reader.finish()
@@ -56,7 +57,7 @@ def read_tag(params: Params) -> Desired:
 
 def read_push(params: Params) -> Desired:
     """Return what ``image_push`` wants."""
-    reader = Reader(naming_defaults(params))
+    reader = Reader(params)
     targets = reader.new_names(params["repository"], "repository")
     if targets and len(params["name"]) > 1:
         reader.problem(
@@ -65,17 +66,18 @@ def read_push(params: Params) -> Desired:
     items = []
     for path, text in _named(params):
         source = reader.image(text, path)
-        own = tuple(name.without_digest() for name in source[:1] if isinstance(name, Reference))
+        own = () if targets else reader.own_name(source, path)
         if source and not (targets or own):
             reader.problem(path, f"{text!r} is an image ID, and it is not said where to push it", fix="set repository")
         items.append(DesiredImage(path, source, pull="never", tags=targets, push=targets or own))
+    images = items if targets else _without_contradictions(reader, items)
     reader.finish()
-    return Desired(tuple(items))
+    return Desired(tuple(images))
 
 
 def read_rmi(params: Params) -> Desired:
     """Return what ``image_rmi`` wants."""
-    reader = Reader(naming_defaults(params))
+    reader = Reader(params)
     items = [DesiredImage(path, reader.image(text, path), is_present=False) for path, text in _named(params)]
     reader.finish()
     return Desired(tuple(items))
@@ -83,15 +85,15 @@ def read_rmi(params: Params) -> Desired:
 
 def read_build(params: Params) -> Desired:
     """Return what ``image_build`` wants."""
-    reader = Reader(naming_defaults(params))
+    reader = Reader(params)
     names = reader.names(params["name"], "name")[:1]
-    _refuse_pin(reader, names, "name")
+    _refuse_pin(reader, names, path="name")
     item = DesiredImage(
         "name",
         names,
         platform=reader.platform(params["platform"], "platform"),
         tags=reader.new_names(params["repository"], "repository"),
-        build=_read_build(reader, params, ""),
+        build=_read_build(reader, params, path=""),
         push=reader.pushes(params["push"], "push", own=names),
     )
     reader.finish()
@@ -104,7 +106,7 @@ def _named(params: Params) -> list[tuple[str, str]]:
     return [("name" if len(texts) == 1 else f"name[{at}]", text) for at, text in enumerate(texts)]
 
 
-def _read_item(reader: Reader, row: Params, path: str, *, params: Params) -> DesiredImage | None:
+def _read_item(reader: Reader, row: Params, *, path: str, params: Params) -> DesiredImage | None:
     is_present = row["state"] == "present"
     names: tuple[Reference | ImageId, ...]
     names = reader.names(row["image"], f"{path}.image") if is_present else reader.image(row["image"], f"{path}.image")
@@ -115,8 +117,8 @@ def _read_item(reader: Reader, row: Params, path: str, *, params: Params) -> Des
     build = None
     if row["build"] is not None:
         names = names[:1]
-        _refuse_pin(reader, names, f"{path}.image")
-        build = _read_build(reader, row["build"], f"{path}.build.")
+        _refuse_pin(reader, names, path=f"{path}.image")
+        build = _read_build(reader, row["build"], path=f"{path}.build.")
     platform_text = row["platform"] or params["platform"]
     item = DesiredImage(
         path,
@@ -131,7 +133,7 @@ def _read_item(reader: Reader, row: Params, path: str, *, params: Params) -> Des
     return item if names else None
 
 
-def _read_build(reader: Reader, options: Params, path: str) -> DesiredBuild:
+def _read_build(reader: Reader, options: Params, *, path: str) -> DesiredBuild:
     """Return the build as it was asked for; its key is known when its bases are."""
     if options["path"] is None and options["dockerfile_inline"] is None:
         reader.problem(f"{path}path", "the build has no context", fix="set path to the folder with the Dockerfile")
@@ -140,7 +142,7 @@ def _read_build(reader: Reader, options: Params, path: str) -> DesiredBuild:
     return DesiredBuild(key="", key_label="", spec=dict(options), rebuild=options["rebuild"])
 
 
-def _refuse_pin(reader: Reader, names: Sequence[Reference | ImageId], path: str) -> None:
+def _refuse_pin(reader: Reader, names: Sequence[Reference | ImageId], *, path: str) -> None:
     for name in names:
         if isinstance(name, Reference) and name.is_pinned:
             reader.problem(path, "a build's digest follows from its inputs", fix="leave out '@' and what follows")
@@ -151,6 +153,7 @@ def _without_contradictions(reader: Reader, items: Sequence[DesiredImage]) -> li
     kept: list[DesiredImage] = []
     owners: dict[object, DesiredImage] = {}
     tagged: dict[Reference, DesiredImage] = {}
+    pushed: dict[Reference, DesiredImage] = {}
     for item in items:
         name = _key(item)
         other = owners.get(name)
@@ -160,13 +163,18 @@ def _without_contradictions(reader: Reader, items: Sequence[DesiredImage]) -> li
             what = f"{_shown(item)} {_conflict(other, item)} at {other.path}"
             reader.problem(item.path, what, fix=_KEEP_ONE)
         maker = tagged.get(name) if isinstance(name, Reference) else None
-        if maker is not None and (item.build is not None or not item.is_present):
+        is_decided = item.build is not None or not item.is_present or _pin(item) is not None
+        if maker is not None and is_decided:
             reader.problem(item.path, f"{_shown(item)} is given by {maker.path}.tags too", fix=_KEEP_ONE)
         for tag in item.tags:
             taker = tagged.setdefault(tag, item)
             if taker is not item or (tag in owners and owners[tag] is not item):
                 where = taker.path if taker is not item else owners[tag].path
                 reader.problem(f"{item.path}.tags", f"{tag.familiar} is wanted for {where} too", fix=_KEEP_ONE)
+        for reference in item.push:
+            taker = pushed.setdefault(reference, item)
+            if taker is not item:
+                reader.problem(f"{item.path}.push", f"{taker.path} goes to {reference.familiar} too", fix=_KEEP_ONE)
         owners[name] = item
         kept.append(item)
     return kept
@@ -180,8 +188,13 @@ def _key(item: DesiredImage) -> object:
 def _conflict(one: DesiredImage, other: DesiredImage) -> str:
     if one.is_present != other.is_present:
         return "is present here and absent" if other.is_present else "is absent here and present"
-    digests = {name.digest for item in (one, other) for name in item.candidates[:1] if isinstance(name, Reference)}
-    return "is pinned to another digest" if len(digests - {None}) > 1 else "is listed with other options"
+    digests = {_pin(one), _pin(other)} - {None}
+    return "is pinned to another digest" if len(digests) > 1 else "is listed with other options"
+
+
+def _pin(item: DesiredImage) -> Digest | None:
+    wanted = item.candidates[0] if item.candidates else None
+    return wanted.digest if isinstance(wanted, Reference) else None
 
 
 def _shown(item: DesiredImage) -> str:

@@ -11,12 +11,12 @@ import typing as t
 
 from ..model.errors import InputError, Problem
 from ..model.platform import Platform
-from ..model.reference import ImageId, Reference, candidates, parse_image, parse_reference
+from ..model.reference import ImageId, Reference, candidates, check_tag, parse_image, parse_reference
+from .session import naming_defaults
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ..model.reference import Defaults
     from ..plan.desired import PullPolicy
 
 # What Ansible takes for true and false, as text: options of type raw keep what the templates gave.
@@ -27,10 +27,14 @@ _NO = frozenset({"no", "off", "false", "0", "n", "f", "", "none"})
 class Reader:
     """Reads option values; a value that cannot be read is told by ``finish``, together with all others."""
 
-    def __init__(self, defaults: Defaults) -> None:
-        """Complete short names with ``defaults``."""
-        self.defaults = defaults
+    def __init__(self, params: Mapping[str, t.Any]) -> None:
+        """Complete short names as the options of the task say."""
+        self.defaults = naming_defaults(params)
         self._problems: list[Problem] = []
+        try:
+            check_tag(self.defaults.tag)
+        except InputError as error:
+            self._keep(error, "tag" if params.get("tag") else "default_tag")
 
     def problem(self, path: str, what: str, *, fix: str = "") -> None:
         """Keep one problem."""
@@ -94,7 +98,15 @@ class Reader:
             return ()
         if word not in _YES:
             self.problem(path, f"{value!r} is neither true nor a list of references", fix="write push: true")
-        return tuple(name.without_digest() for name in own[:1] if isinstance(name, Reference))
+        return self.own_name(own, path)
+
+    def own_name(self, own: Sequence[Reference | ImageId], path: str) -> tuple[Reference, ...]:
+        """Return the name that an image is pushed to when no other is given; empty when it has none."""
+        names = [name.without_digest() for name in own if isinstance(name, Reference)]
+        if len(names) > 1:
+            meanings = " or ".join(name.familiar for name in names)
+            self.problem(path, f"it may go to {meanings}", fix="write the name with its namespace, or list references")
+        return tuple(names[:1])
 
     def _keep(self, error: InputError, path: str) -> None:
         self.problem(path, f"{error.what}: {error.why}" if error.why else error.what, fix=error.fix)

@@ -74,7 +74,7 @@ def converge(desired: Desired, *, session: Session, builder: Builder | None, is_
         desired = builder.with_keys(desired, observed=observed, session=session)
     questions = ask(desired, observed)
     answers = resolve(questions, registry=session.registry, parallel=session.parallel)
-    plan = plan_images(desired, observed, answers)
+    plan = plan_images(desired, observed, answers=answers)
     outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builder)
     told = report(plan, outcome=outcome, engine=session.engine)
     return {**told, "warnings_told": [*plan.warnings, *session.warnings()]}
@@ -96,5 +96,7 @@ def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outc
 
 
 def _registries_of(desired: Desired) -> set[str]:
-    names = [name for item in desired.images for name in (*item.candidates, *item.push)]
-    return {name.registry for name in names if isinstance(name, Reference)}
+    """Return the registries that may be asked for an image or given one: not those of names that stay on the host."""
+    pulled = [item for item in desired.images if item.is_present and item.build is None and item.pull != "never"]
+    names = [name for item in pulled for name in item.candidates if isinstance(name, Reference)]
+    return {name.registry for name in names} | {name.registry for item in desired.images for name in item.push}

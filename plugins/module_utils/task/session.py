@@ -12,7 +12,7 @@ import typing as t
 
 from ..engines.layout import LayoutEngine
 from ..engines.select import select_engine
-from ..model.errors import InputError
+from ..model.errors import InputError, Problem
 from ..model.reference import Defaults, Reference
 from ..wire.retry import RetryPolicy
 
@@ -37,6 +37,7 @@ class Session:
             InputError: an option's value cannot be used; all such options are told.
             UnsupportedError: the engine of this host is not driven.
         """
+        _refuse_bad_numbers(params)
         self._params = params
         self._registries: Registries | None = None
         self._served: frozenset[str] = frozenset()
@@ -54,7 +55,7 @@ class Session:
         from ..apply.transfer import Patience
 
         policy = RetryPolicy(self._params["retry"], self._params["retry_delay"], self._params["deadline"])
-        return Patience(self.parallel, policy)
+        return Patience(self.parallel, lambda failures, elapsed: policy.pause(failures, elapsed=elapsed))
 
     def content(self, create: bool = True) -> LayoutStore:
         """Return the store that the engine's content is in.
@@ -144,6 +145,17 @@ class Session:
             default_registries=self._served,
             auth_file=params["auth_file"] or "",
         )
+
+
+def _refuse_bad_numbers(params: Mapping[str, t.Any]) -> None:
+    least = {"parallel": 1, "retry": 0, "retry_delay": 0, "deadline": 0}
+    problems = [
+        Problem(name, f"{params[name]} is too little", f"give {lowest} or more")
+        for name, lowest in least.items()
+        if params[name] is not None and not params[name] >= lowest  # this way round for what is no number (.nan)
+    ]
+    if problems:
+        raise InputError.of(problems)
 
 
 def naming_defaults(params: Mapping[str, t.Any]) -> Defaults:
