@@ -26,7 +26,7 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py
 SECRET_WORDS = ("password", "token", "secret", "passphrase")
 
 
-class SpecSeen(Exception):
+class SpecSeenError(Exception):
     """Ends a module where it would begin to work."""
 
 
@@ -36,10 +36,10 @@ def spec_of(module: str, monkeypatch: pytest.MonkeyPatch) -> Rows:
 
     def keep(self: object, **arguments: t.Any) -> None:
         seen.update(arguments)
-        raise SpecSeen
+        raise SpecSeenError
 
     monkeypatch.setattr(basic.AnsibleModule, "__init__", keep)
-    with pytest.raises(SpecSeen):
+    with pytest.raises(SpecSeenError):
         runpy.run_module(f"ansible_collections.fleet.images.plugins.modules.{module}", run_name="__main__")
     assert seen["supports_check_mode"] is True
     return t.cast("Rows", seen["argument_spec"])

@@ -13,8 +13,9 @@ from ansible_collections.fleet.images.tests.support.playbook import run_playbook
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-# A host that cannot be reached: whoever sends anything there gets "unreachable".
-NOWHERE = "far ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh\n"
+# A host that cannot be reached: whoever sends anything there gets "unreachable". The password is kept here, because Ansible
+# itself prints lines of the playbook beside an error.
+NOWHERE = "far ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh secret=s3cret-word\n"
 WRONG = [{"image": "redis", "pul": "newer"}, {"image": "redis:8", "pull": "sometimes"}]
 
 
@@ -29,8 +30,8 @@ def play(*tasks: dict[str, t.Any], **keywords: t.Any) -> list[dict[str, t.Any]]:
 
 
 def test_a_wrong_document_fails_before_the_host_is_reached_and_tells_all_problems(tmp_path: Path) -> None:
-    wrong = task("wrong", {"images": WRONG, "username": "me", "password": "s3cret-word"}, ignore_errors=True)
-    right = task("right", {"images": [{"image": "redis"}], "password": "s3cret-word"})
+    wrong = task("wrong", {"images": WRONG, "username": "me", "password": "{{ secret }}"}, ignore_errors=True)
+    right = task("right", {"images": [{"image": "redis"}], "password": "{{ secret }}"})
     finished = run_playbook(play(wrong, right), tmp_path, inventory=NOWHERE, arguments=["-vvvv"])
     assert finished.of("right").status == "unreachable"
     refused = finished.of("wrong")
