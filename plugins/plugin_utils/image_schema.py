@@ -64,7 +64,7 @@ def _mapping_schema(rows: Spec, documented: Documented) -> Schema:
     rules: list[Schema] = []
     for name, row in rows.items():
         help_ = documented.get(name, {})
-        schema = {**_value_schema(name, row, help_), **_described(help_)}
+        schema = {**_value_schema(name, row, documented=help_), **_described(help_)}
         names = [name, *row.get("aliases", ())]
         properties[name] = schema
         properties.update({alias: {**schema, "description": f"Alias of {name}."} for alias in names[1:]})
@@ -81,7 +81,7 @@ def _mapping_schema(rows: Spec, documented: Documented) -> Schema:
     return {**schema, "allOf": rules} if rules else schema
 
 
-def _value_schema(name: str, row: Mapping[str, t.Any], documented: Mapping[str, t.Any]) -> Schema:
+def _value_schema(name: str, row: Mapping[str, t.Any], *, documented: Mapping[str, t.Any]) -> Schema:
     """Return the schema of one option's value, as wide as what Ansible converts to the option's type."""
     if name == "push":
         parts = [_switch(), _list_of(_text()), {"type": "null"}]

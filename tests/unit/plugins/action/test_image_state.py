@@ -13,8 +13,8 @@ from ansible_collections.fleet.images.tests.support.playbook import run_playbook
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-# A host that cannot be reached: whoever sends anything there gets "unreachable". The password is kept here, because Ansible
-# itself prints lines of the playbook beside an error.
+# A host that cannot be reached: whoever sends anything there gets "unreachable". The password is kept here, because
+# Ansible itself prints lines of the playbook beside an error.
 NOWHERE = "far ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh secret=s3cret-word\n"
 WRONG = [{"image": "redis", "pul": "newer"}, {"image": "redis:8", "pull": "sometimes"}]
 
