@@ -64,7 +64,7 @@ def _mapping_schema(rows: Spec, documented: Documented) -> Schema:
     rules: list[Schema] = []
     for name, row in rows.items():
         help_ = documented.get(name, {})
-        schema = {**_value_schema(name, row, documented=help_), **_described(help_)}
+        schema = {**_value_schema(row, documented=help_), **_described(help_)}
         names = [name, *row.get("aliases", ())]
         properties[name] = schema
         properties.update({alias: {**schema, "description": f"Alias of {name}."} for alias in names[1:]})
@@ -81,11 +81,8 @@ def _mapping_schema(rows: Spec, documented: Documented) -> Schema:
     return {**schema, "allOf": rules} if rules else schema
 
 
-def _value_schema(name: str, row: Mapping[str, t.Any], *, documented: Mapping[str, t.Any]) -> Schema:
+def _value_schema(row: Mapping[str, t.Any], *, documented: Mapping[str, t.Any]) -> Schema:
     """Return the schema of one option's value, as wide as what Ansible converts to the option's type."""
-    if name == "push":
-        parts = [_switch(), _list_of(_text()), {"type": "null"}]
-        return {"anyOf": parts, "errorMessage": "must be true, false or a list of names"}
     kind = row["type"]
     if "choices" in row:
         schema: Schema = {"enum": list(row["choices"])}
@@ -97,6 +94,9 @@ def _value_schema(name: str, row: Mapping[str, t.Any], *, documented: Mapping[st
         schema = {"type": ["object", "null"], "errorMessage": "must be a mapping"}
     elif kind == "bool":
         schema = _switch()
+    elif kind == "raw":  # of all options only push: what Ansible does not convert is described here
+        parts = [_switch(), _list_of(_text()), {"type": "null"}]
+        schema = {"anyOf": parts, "errorMessage": "must be true, false or a list of names"}
     elif kind in ("int", "float"):
         schema = _number(kind)
     else:
