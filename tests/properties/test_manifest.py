@@ -23,7 +23,10 @@ from hypothesis import strategies as st
 
 TEXT_MAPS = st.dictionaries(st.text(), st.text(), max_size=3)
 PLATFORMS = st.builds(
-    Platform.of, st.just("linux"), st.sampled_from(["amd64", "arm64", "arm"]), st.sampled_from(["", "v6"])
+    Platform.of,
+    st.just("linux"),
+    st.sampled_from(["amd64", "arm64", "arm"]),
+    variant=st.sampled_from(["", "v6"]),
 )
 DESCRIPTORS = st.builds(
     Descriptor,

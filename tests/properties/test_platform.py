@@ -16,19 +16,21 @@ ARCHITECTURES = st.sampled_from(
     ["amd64", "x86_64", "386", "i686", "arm", "armhf", "armel", "armv7l", "arm64", "aarch64", "riscv64", "s390x"]
 )
 VARIANTS = st.sampled_from(["", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "8", "7", "v9", "v8.1", "v9.2", "V7"])
-PLATFORMS = st.builds(Platform.of, st.sampled_from(["linux", "Linux", "macos", "windows"]), ARCHITECTURES, VARIANTS)
+PLATFORMS = st.builds(
+    Platform.of, st.sampled_from(["linux", "Linux", "macos", "windows"]), ARCHITECTURES, variant=VARIANTS
+)
 
 
 @given(PLATFORMS)
 def test_a_platform_is_in_normal_form_and_parses_from_its_text(platform: Platform) -> None:
-    assert Platform.of(platform.os, platform.architecture, platform.variant) == platform
+    assert Platform.of(platform.os, platform.architecture, variant=platform.variant) == platform
     assert Platform.parse(str(platform)) == platform
 
 
 @given(st.text(), st.text(), st.text(), st.text())
 def test_normalising_any_words_is_idempotent(os: str, architecture: str, variant: str, version: str) -> None:
-    once = Platform.of(os, architecture, variant, os_version=version)
-    assert Platform.of(once.os, once.architecture, once.variant, os_version=once.os_version) == once
+    once = Platform.of(os, architecture, variant=variant, os_version=version)
+    assert Platform.of(once.os, once.architecture, variant=once.variant, os_version=once.os_version) == once
     assert once.satisfies(once)
 
 

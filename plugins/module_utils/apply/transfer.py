@@ -20,14 +20,16 @@ if t.TYPE_CHECKING:
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
     from ..stores.base import ContentStore
-    from ..wire.retry import RetryPolicy
-
 
 class Patience(t.NamedTuple):
-    """How many blobs move at a time, and how failures of one are met."""
+    """How many blobs move at a time, and how failures of one are met.
+
+    ``pause`` tells the seconds to wait after so many failures, of which the first began so many seconds ago, or None to
+    give up.
+    """
 
     parallel: int
-    retry: RetryPolicy
+    pause: Callable[[int, float], float | None]
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -66,10 +68,11 @@ class Copies:
             try:
                 for future in as_completed(futures):
                     copy = futures[future]
-                    error, was_started = future.result()
+                    error, moved = future.result()
                     if error is not None:
                         self.failed[copy.blob.digest] = error
-                    elif was_started:
+                    elif moved is not None:
+                        self.moved += moved
                         on_arrival(copy.blob.digest)
             finally:
                 self.stop()
@@ -78,17 +81,15 @@ class Copies:
         """Start no further blob; those under way end."""
         self._stopped.set()
 
-    def _copy(self, copy: BlobCopy) -> tuple[ImagesError | None, bool]:
-        """Move one blob; return its failure, and whether it was started at all."""
+    def _copy(self, copy: BlobCopy) -> tuple[ImagesError | None, int | None]:
+        """Move one blob; return its failure, or the bytes that moved: None if it was not started at all."""
         if self._stopped.is_set():
-            return None, False
+            return None, None
         try:
-            if patiently(lambda: copy_blob(copy), self._patience):
-                self.moved += copy.blob.size
+            return None, copy.blob.size if patiently(lambda: copy_blob(copy), self._patience) else 0
         except ImagesError as error:
             self.stop()
-            return error, True
-        return None, True
+            return error, None
 
 
 def copy_blob(copy: BlobCopy) -> bool:
@@ -116,7 +117,7 @@ def patiently(step: Callable[[], _T], patience: Patience) -> _T:
         except ImagesError as error:
             failures += 1
             may_pass = error.retryable or (isinstance(error, IntegrityError) and failures == 1)
-            pause = patience.retry.pause(failures, elapsed=time.monotonic() - started) if may_pass else None
+            pause = patience.pause(failures, time.monotonic() - started) if may_pass else None
             if pause is None:
                 raise
             patience.sleep(pause)

@@ -108,7 +108,11 @@ class LayoutEngine:
         return int(self._open(False).collect(GRACE_SECONDS).bytes)
 
     def describe(self, image: LocalImage) -> Description:
-        """See Engine."""
+        """See Engine.
+
+        Raises:
+            NotFoundError: image-not-found.
+        """
         for row in self._open(False).images():
             if row.config is not None and row.manifest is not None and str(row.config.digest) == image.id:
                 settings = row.config.fields.optional_object("config")

@@ -106,7 +106,7 @@ class Fields(t.NamedTuple):
 
     def wrong(self, key: str, what: str) -> PeerError:
         """Return (not raise) the error that says ``what`` is wrong with ``key``."""
-        return _wrong_shape(self.what, self._path(key), what)
+        return _wrong_shape(self.what, self._path(key), problem=what)
 
     def _path(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
@@ -126,16 +126,16 @@ class Fields(t.NamedTuple):
         try:
             return Digest.parse(text)
         except InputError as error:
-            raise _wrong_shape(self.what, path, f"{text!r} is not a digest: {error.why}") from error
+            raise _wrong_shape(self.what, path, problem=f"{text!r} is not a digest: {error.why}") from error
 
 
 def _of_type(value: t.Any, wanted: type[_T], *, what: str, path: str) -> _T:
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is int):
-        raise _wrong_shape(what, path, f"is not {_TYPE_NAMES[wanted]}")
+        raise _wrong_shape(what, path, problem=f"is not {_TYPE_NAMES[wanted]}")
     return value
 
 
-def _wrong_shape(what: str, path: str, problem: str) -> PeerError:
+def _wrong_shape(what: str, path: str, *, problem: str) -> PeerError:
     return PeerError(
         f"The {what} is malformed",
         code="wrong-shape",

@@ -115,7 +115,7 @@ class Observed:
         if named is not None:
             return named
         found = [image for image in self.images if _has_id(image, wanted.prefix)]
-        if len(found) > 1:
+        if len({image.id for image in found}) > 1:
             raise ConflictError(
                 f"Image ID {wanted} is ambiguous",
                 code="ambiguous-id",

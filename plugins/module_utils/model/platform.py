@@ -53,7 +53,7 @@ class Platform(t.NamedTuple):
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
     @classmethod
-    def of(cls, os: str, architecture: str, variant: str = "", *, os_version: str = "") -> Platform:
+    def of(cls, os: str, architecture: str, *, variant: str = "", os_version: str = "") -> Platform:
         """Return the normal form of these words."""
         os = _OPERATING_SYSTEMS.get(os.lower(), os.lower())
         architecture = architecture.lower()
@@ -85,7 +85,7 @@ class Platform(t.NamedTuple):
                 fix="write it like linux/amd64, linux/arm/v7 or arm64",
                 subject=text,
             )
-        return cls.of(*parts)
+        return cls.of(parts[0], parts[1], variant="".join(parts[2:]))
 
     @classmethod
     def from_json(cls, fields: Fields) -> Platform:
@@ -97,7 +97,7 @@ class Platform(t.NamedTuple):
         return cls.of(
             fields.optional_text("os"),
             fields.optional_text("architecture"),
-            fields.optional_text("variant"),
+            variant=fields.optional_text("variant"),
             os_version=fields.optional_text("os.version"),
         )
 

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from .world import Held
 
 
-def plan_images(desired: Desired, observed: Observed, answers: Answers) -> Plan:
+def plan_images(desired: Desired, observed: Observed, *, answers: Answers) -> Plan:
     """Return what must be done so that the host holds what is ``desired``; nothing to do gives an empty plan.
 
     ``answers`` hold the answer to every question that ``questions.ask`` gives for the same inputs.
@@ -39,7 +39,7 @@ def plan_images(desired: Desired, observed: Observed, answers: Answers) -> Plan:
     # What is wanted goes first: its bytes may be named anew before their old names go.
     for at, item in sorted(enumerate(desired.images), key=lambda entry: not entry[1].is_present):
         try:
-            rows[at] = _plan_present(draft, item, answers) if item.is_present else _plan_absent(draft, item)
+            rows[at] = _plan_present(draft, item, answers=answers) if item.is_present else _plan_absent(draft, item)
         except ImagesError as error:
             draft.problems[item.path] = error
         if item.is_present:
@@ -55,7 +55,8 @@ def raise_problems(problems: dict[str, ImagesError]) -> None:
     """Raise what stands in the way of a plan: the one problem, or all of them in one error; nothing was changed.
 
     Raises:
-        ImagesError: there is a problem.
+        ImagesError: the one problem.
+        ApplyError: several; it names all.
     """
     if len(problems) == 1:
         raise next(iter(problems.values()))
@@ -63,9 +64,9 @@ def raise_problems(problems: dict[str, ImagesError]) -> None:
         raise ApplyError(done=(), failed=problems, not_started=())
 
 
-def _plan_present(draft: Draft, item: DesiredImage, answers: Answers) -> Row:
+def _plan_present(draft: Draft, item: DesiredImage, *, answers: Answers) -> Row:
     first = len(draft.actions)
-    name, target, previous, cause = _plan_content(draft, item, answers)
+    name, target, previous, cause = _plan_content(draft, item, answers=answers)
     for tag in item.tags:
         _plan_tag(draft, tag, source=target, keeps_existing=item.keeps_existing_tags)
     for reference in item.push:
@@ -83,7 +84,7 @@ class _Content(t.NamedTuple):
     cause: str
 
 
-def _plan_content(draft: Draft, item: DesiredImage, answers: Answers) -> _Content:
+def _plan_content(draft: Draft, item: DesiredImage, *, answers: Answers) -> _Content:
     """Plan that the item's own name holds the wanted image: as it is, by another name's bytes, by build or by pull."""
     if item.build is not None:
         return _plan_build(draft, item)
@@ -209,9 +210,9 @@ def _plan_push(draft: Draft, reference: Reference, *, source: Held, remote: Dige
 def _plan_absent(draft: Draft, item: DesiredImage) -> Row:
     first = len(draft.actions)
     image = local_image(item, draft.observed)
-    for name in _names_to_remove(item, image) if image is not None else ():
-        target = draft.world.names.get(name)
-        if image is None or target is None or (target.made_by and not target.is_same_image(image.identity)):
+    for name in _names_to_remove(item, image, observed=draft.observed) if image is not None else ():
+        target, there = draft.world.names.get(name), draft.observed.by_name[name]
+        if target is None or (target.made_by and not target.is_same_image(there.identity)):
             continue  # gone, or moved to another image by an item that wants it there
         if name in draft.claims:
             raise _wanted_too(item, name, path=draft.claims[name])
@@ -221,16 +222,18 @@ def _plan_absent(draft: Draft, item: DesiredImage) -> Row:
     return draft.row(shown, target=None, first=first, cause="absent", previous=digest)
 
 
-def _names_to_remove(item: DesiredImage, image: LocalImage) -> list[Reference]:
+def _names_to_remove(item: DesiredImage, image: LocalImage, *, observed: Observed) -> list[Reference]:
     """A tag goes alone; a digest takes its repository's names along, an ID all names: both mean the bytes."""
     for name in item.candidates:
         if isinstance(name, ImageId):
-            by_name = name.name is not None and name.name in image.names
-            return [name.name] if by_name and name.name is not None else sorted(image.names, key=str)
+            if name.name is not None and name.name in image.names:
+                return [name.name]
+            return sorted((other for same in observed.images if same.id == image.id for other in same.names), key=str)
         if name.tag is not None and name.without_digest() in image.names:
             return [name.without_digest()]
-        own = [other for other in image.names if other.repository == name.repository]
-        if name.tag is None and own:
+        same_bytes = observed.with_digest(name.digest) if name.tag is None and name.digest is not None else ()
+        own = [other for same in same_bytes for other in same.names if other.repository == name.repository]
+        if own:
             return sorted(own, key=str)
     return []
 

@@ -105,7 +105,7 @@ def need_of(item: DesiredImage, observed: Observed, *, made: set[Reference]) -> 
         return "" if held_elsewhere(item, observed) is not None else "absent"
     if not image.is_complete:
         return "damaged"
-    if is_wrong_platform(item, image, observed):
+    if is_wrong_platform(item, image, observed=observed):
         return "platform"
     return "newer" if item.pull in ("newer", "always") and not references[0].is_pinned else ""
 
@@ -121,12 +121,12 @@ def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
     for name in item.candidates:
         if isinstance(name, Reference) and name.digest is not None:
             for image in observed.with_digest(name.digest):
-                if image.is_complete and not is_wrong_platform(item, image, observed):
+                if image.is_complete and not is_wrong_platform(item, image, observed=observed):
                     return image
     return None
 
 
-def is_wrong_platform(item: DesiredImage, image: LocalImage, observed: Observed) -> bool:
+def is_wrong_platform(item: DesiredImage, image: LocalImage, *, observed: Observed) -> bool:
     """Tell whether ``image`` is for another platform although the wanted one can be had.
 
     Unless the user named a platform, an image that did not come from an index, or may not be pulled, is taken as it is.
@@ -140,7 +140,7 @@ def is_wrong_platform(item: DesiredImage, image: LocalImage, observed: Observed)
 def question_for(item: DesiredImage, observed: Observed) -> Question:
     """Return the question that decides ``item``."""
     image = local_image(item, observed)
-    fits = image is not None and image.is_complete and not is_wrong_platform(item, image, observed)
+    fits = image is not None and image.is_complete and not is_wrong_platform(item, image, observed=observed)
     return Question(
         references=tuple(name for name in item.candidates if isinstance(name, Reference)),
         platform=item.platform or observed.platform,

@@ -66,7 +66,7 @@ def carry_out(spec: object, *, session: Session) -> Identity:
 
     if not isinstance(spec, Prepared):
         raise TypeError("a build action holds what with_keys prepared")
-    bases = {base: _base_image(base, digest, spec, session=session) for base, digest in spec.bases.items()}
+    bases = {base: _base_image(base, digest, prepared=spec, session=session) for base, digest in spec.bases.items()}
     manifest = build_image(spec.build, bases=bases, sink=session.content())
     return Identity(manifest.descriptor.digest, manifest.config.digest)
 
@@ -129,7 +129,7 @@ def _text(value: object) -> str:
 def _base_digest(base: Base, options: Mapping[str, t.Any], *, observed: Observed, session: Session) -> Digest:
     """Return what ``base`` means: on the host unless ``pull`` asks for the registry's word, else at its registry."""
     reference = parse_reference(base.reference, session.defaults._replace(tag="latest"))
-    image = None if options["pull"] else _local_base(reference, base, observed)
+    image = None if options["pull"] else _local_base(reference, base, observed=observed)
     if image is not None and image.identity.digest is not None:
         return image.identity.digest
     if reference.digest is not None:
@@ -146,14 +146,14 @@ def _base_digest(base: Base, options: Mapping[str, t.Any], *, observed: Observed
         ) from error
 
 
-def _local_base(reference: Reference, base: Base, observed: Observed) -> LocalImage | None:
+def _local_base(reference: Reference, base: Base, *, observed: Observed) -> LocalImage | None:
     image = observed.find(reference)
     if image is None or not image.is_complete or (image.platform and not image.platform.satisfies(base.platform)):
         return None
     return image
 
 
-def _base_image(base: Base, digest: Digest, prepared: Prepared, *, session: Session) -> BaseImage:
+def _base_image(base: Base, digest: Digest, *, prepared: Prepared, session: Session) -> BaseImage:
     """Return the base of exactly ``digest``: its tag may have moved since the key was made."""
     from ..build.base import BaseImage
     from ..model.image_config import parse_config
@@ -161,7 +161,7 @@ def _base_image(base: Base, digest: Digest, prepared: Prepared, *, session: Sess
     from .resolve import resolve_image, stored_manifest
 
     reference = parse_reference(base.reference, session.defaults._replace(tag="latest"))
-    image = _local_base(reference, base, prepared.observed)
+    image = _local_base(reference, base, observed=prepared.observed)
     if image is not None and image.identity.digest == digest and image.identity.manifest_digest is not None:
         content = session.content()
         manifest = stored_manifest(image.identity.manifest_digest, content=content)

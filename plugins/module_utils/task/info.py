@@ -16,7 +16,7 @@ from ..model.reference import Reference
 from .failure import failures_told
 from .options import COMMON
 from .reader import Reader
-from .session import Session, naming_defaults
+from .session import Session
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def read_names(params: Mapping[str, t.Any]) -> list[Asked]:
     Raises:
         InputError: entries that are neither names nor IDs.
     """
-    reader = Reader(naming_defaults(params))
+    reader = Reader(params)
     texts = params["name"] or []
     asked = [Asked(text, reader.image(text, f"name[{at}]")) for at, text in enumerate(texts)]
     reader.finish()
@@ -126,6 +126,8 @@ def _remotes(asked: list[Asked], found: list[LocalImage], *, session: Session) -
     ]
     references = list(dict.fromkeys(name for name in names if isinstance(name, Reference)))
     session.use_registries({reference.registry for reference in references})
-    got = in_parallel(references, lambda name: remote_digest(name, registry=session.registry), session.parallel)
+    got = in_parallel(
+        references, lambda name: remote_digest(name, registry=session.registry), parallel=session.parallel
+    )
     raise_problems({str(name): answer for name, answer in got.items() if isinstance(answer, ImagesError)})
     return {str(name): str(answer or "") for name, answer in got.items()}

@@ -86,7 +86,7 @@ BUILD_RESULT: Spec = {
     "name": {"type": "str", "required": True, "aliases": ["image"]},
     "tag": {"type": "str"},
     "platform": PULL["platform"],
-    "repository": _TARGETS["repository"],
+    "repository": {"type": "list", "elements": "str", "aliases": ["target_names"]},  # "target" is a build stage here
     "push": {"type": "bool", "default": False},
 }
 

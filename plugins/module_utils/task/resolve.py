@@ -45,8 +45,10 @@ def resolve(questions: Questions, *, registry: OpenRegistry, parallel: int) -> A
     """
     if not questions.images and not questions.remotes:
         return Answers()
-    images = in_parallel(questions.images, lambda question: resolve_image(question, registry=registry), parallel)
-    remotes = in_parallel(questions.remotes, lambda reference: remote_digest(reference, registry=registry), parallel)
+    images = in_parallel(
+        questions.images, lambda question: resolve_image(question, registry=registry), parallel=parallel
+    )
+    remotes = in_parallel(questions.remotes, lambda name: remote_digest(name, registry=registry), parallel=parallel)
     raise_problems(
         {
             **{str(question.references[0]): got for question, got in images.items() if isinstance(got, ImagesError)},
@@ -100,7 +102,7 @@ def stored_manifest(digest: Digest, *, content: ContentStore) -> Manifest:
 
 
 def in_parallel(
-    questions: Sequence[_Q], answer: Callable[[_Q], _A], parallel: int
+    questions: Sequence[_Q], answer: Callable[[_Q], _A], *, parallel: int
 ) -> dict[_Q, _A | ImagesError]:
     """Return each question's answer, or the error that stands in its place; ``parallel`` at a time."""
 
@@ -128,14 +130,15 @@ def _resolve(reference: Reference, *, question: Question, store: RegistryStore) 
     if isinstance(document, Index):
         chosen = document.choose(question.platform)
         if chosen is None:
-            raise _platform_missing(reference, question.platform, [entry.platform for entry in document.images()])
+            there = [entry.platform for entry in document.images()]
+            raise _platform_missing(reference, question.platform, there=there)
         child = _child(chosen, str(reference.with_digest(chosen.digest)), store=store)
         return Resolved(reference, document.descriptor, child, chosen.platform)
     platform = question.platform if question.is_strict else None
     if platform is not None:
         actual = parse_config(store.read(document.config), subject=str(reference)).platform
         if not actual.satisfies(platform):
-            raise _platform_missing(reference, platform, [actual])
+            raise _platform_missing(reference, platform, there=[actual])
         platform = actual
     return Resolved(reference, document.descriptor, document, platform)
 
@@ -152,7 +155,7 @@ def _child(chosen: Descriptor, subject: str, *, store: ContentStore) -> Manifest
     return manifest
 
 
-def _platform_missing(reference: Reference, wanted: Platform, there: Sequence[Platform | None]) -> NotFoundError:
+def _platform_missing(reference: Reference, wanted: Platform, *, there: Sequence[Platform | None]) -> NotFoundError:
     names = ", ".join(sorted({str(platform) for platform in there if platform is not None})) or "none with a platform"
     return NotFoundError(
         f"{reference} does not exist for {wanted}",

@@ -45,7 +45,7 @@ def normal_key(key: str) -> str:
     return host if path in _API_PATHS else f"{host}/{path}"
 
 
-def best_key(keys: Iterable[str], registry: str, repository: str) -> str | None:
+def best_key(keys: Iterable[str], *, registry: str, repository: str) -> str | None:
     """Return the key that names the longest part of ``registry/repository``, or None.
 
     Among spellings of one name the plain one wins, then the first.
@@ -84,9 +84,8 @@ class AuthFile:
         """
         try:
             content = self._read()
-            return self._of_helper(content, registry, repository, note=note) or self._of_auths(
-                content, registry, repository
-            )
+            asked = self._of_helper(content, registry=registry, repository=repository, note=note)
+            return asked or self._of_auths(content, registry=registry, repository=repository)
         except InputError as error:
             if self._is_explicit:
                 raise
@@ -116,9 +115,9 @@ class AuthFile:
             raise self._malformed("line 1: the top is not an object")
         return content
 
-    def _of_auths(self, content: Mapping[str, t.Any], registry: str, repository: str) -> Login | None:
+    def _of_auths(self, content: Mapping[str, t.Any], *, registry: str, repository: str) -> Login | None:
         auths = self._table(content, "auths")
-        key = best_key(auths, registry, repository)
+        key = best_key(auths, registry=registry, repository=repository)
         if key is None:
             return None
         entry = auths[key]
@@ -142,10 +141,10 @@ class AuthFile:
         return username, password.rstrip("\0")
 
     def _of_helper(
-        self, content: Mapping[str, t.Any], registry: str, repository: str, *, note: Callable[[str], None]
+        self, content: Mapping[str, t.Any], *, registry: str, repository: str, note: Callable[[str], None]
     ) -> Login | None:
         helpers = self._table(content, "credHelpers")
-        key = best_key(helpers, registry, repository)
+        key = best_key(helpers, registry=registry, repository=repository)
         helper = content.get("credsStore") if key is None else helpers[key]
         if not helper:
             return None

@@ -95,7 +95,7 @@ class CredentialSource:
         from .auth_files import best_key, normal_registry
 
         self._note("the credentials of the task")
-        key = best_key(self._task, registry, repository)
+        key = best_key(self._task, registry=registry, repository=repository)
         if key is not None:
             return self._task[key]
         served = self._default_registries

@@ -188,7 +188,9 @@ class EngineConnection:
         from .engine_stream import EngineStream
 
         target = quote(path, safe="/:@%") + (f"?{urlencode(query, doseq=True)}" if query else "")
-        connection, response = self._exchange(method, target, body, headers or {}, timeout or self._timeout)
+        connection, response = self._exchange(
+            method, target, body=body, headers=headers or {}, timeout=timeout or self._timeout
+        )
         answer = EngineStream(connection, response, endpoint=str(self.endpoint), give_back=self._keep)
         if response.status in expect:
             return answer
@@ -199,7 +201,13 @@ class EngineConnection:
         raise refusal(response.status, raw, request=f"{method} {path}", endpoint=str(self.endpoint))
 
     def _exchange(
-        self, method: str, target: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str], timeout: float
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        timeout: float,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         from http.client import HTTPException
 
@@ -207,12 +215,12 @@ class EngineConnection:
         try:
             if kept is not None:
                 try:
-                    return kept, _converse(kept, method, target, body=body, headers=headers, timeout=timeout)
+                    return kept, _converse(kept, (method, target), body=body, headers=headers, timeout=timeout)
                 except (ConnectionError, HTTPException):
                     if method not in _REPEATABLE:
                         raise
             fresh = self._connect(timeout)
-            return fresh, _converse(fresh, method, target, body=body, headers=headers, timeout=timeout)
+            return fresh, _converse(fresh, (method, target), body=body, headers=headers, timeout=timeout)
         except _BodyFailed as failed:
             raise failed.error from None
         except (OSError, HTTPException) as error:
@@ -272,8 +280,7 @@ class _BodyFailed(Exception):  # noqa: N818 - it never leaves this file
 
 def _converse(
     connection: http.client.HTTPConnection,
-    method: str,
-    target: str,
+    request: tuple[str, str],
     *,
     body: bytes | Iterable[bytes] | None,
     headers: Mapping[str, str],
@@ -285,7 +292,7 @@ def _converse(
         guarded = body if body is None or isinstance(body, bytes) else _guarded(body)
         # A daemon that refuses a long body closes its side early; its answer is still there to read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request(method, target, body=guarded, headers=dict(headers))
+            connection.request(*request, body=guarded, headers=dict(headers))
         return connection.getresponse()
     except BaseException:
         connection.close()

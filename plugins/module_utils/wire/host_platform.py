@@ -44,7 +44,7 @@ def host_platform(
         return plain
     cpu = _first_processor(cpuinfo)
     variant = _amd64_variant(cpu) if plain.architecture == "amd64" else _arm_variant(cpu)
-    return Platform.of(system, plain.architecture, variant or plain.variant)
+    return Platform.of(system, plain.architecture, variant=variant or plain.variant)
 
 
 def _first_processor(cpuinfo: Path) -> Mapping[str, str]:

@@ -87,7 +87,7 @@ def test_an_entry_without_platform_is_not_chosen() -> None:
 @pytest.mark.parametrize("variant", ["v²", "v999999999999", "v" + "9" * 5000, "v8.99999999999", "", "v", "x"])
 @pytest.mark.parametrize("architecture", ["amd64", "arm", "arm64", "riscv64"])
 def test_a_variant_that_is_no_version_makes_a_short_ladder(architecture: str, variant: str) -> None:
-    platform = Platform.of("linux", architecture, variant)
+    platform = Platform.of("linux", architecture, variant=variant)
     assert len(platform.ladder()) < 200
     assert platform.satisfies(platform)
 

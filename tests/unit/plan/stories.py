@@ -46,7 +46,7 @@ class Story:
         observed = self.host.observe()
         self.registries.requests.clear()
         answers = resolve(ask(desired, observed), registry=t.cast("OpenRegistry", self.registries), parallel=1)
-        return plan_images(desired, observed, answers)
+        return plan_images(desired, observed, answers=answers)
 
     def text(self, *wanted: DesiredImage, removes_unlisted: bool = False, protect: tuple[str, ...] = ()) -> str:
         """Return the text of the plan for ``wanted``."""

@@ -81,7 +81,7 @@ def test_every_spelling_of_a_key_has_one_name(key: str, name: str) -> None:
 def test_the_longest_part_that_a_key_names_wins(
     keys: list[str], registry: str, repository: str, best: str | None
 ) -> None:
-    assert best_key(keys, registry, repository) == best
+    assert best_key(keys, registry=registry, repository=repository) == best
 
 
 @pytest.mark.parametrize(
