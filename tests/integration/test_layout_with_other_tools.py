@@ -135,6 +135,24 @@ def test_we_collect_exactly_what_umoci_collects(tmp_path: Path, registry: Regist
     assert blobs_in(tmp_path / "ours") == blobs_in(tmp_path / "theirs")
 
 
+def test_what_umoci_removes_of_an_image_of_docker_types_is_told_and_mended(
+    tmp_path: Path, registry: Registry, registries: Registries
+) -> None:
+    # umoci 0.4 walks OCI media types only. Should this fail with a newer one, the store's docstring can lose a sentence.
+    push(registry, "team/docker", make_image(layers=2, random_bytes=1000, seed=4, docker=True), tag="1")
+    reference = parse_reference(f"{registry.host}/team/docker:1")
+    store = LayoutStore(tmp_path / "store", create=True)
+    bring(registries.store(reference), store, reference)
+    before = blobs_in(tmp_path / "store")
+    skopeo.umoci_collect(tmp_path / "store")
+    (image,) = store.images()
+    assert {digest.encoded for digest in image.missing} == before.keys() - blobs_in(tmp_path / "store").keys()
+    assert len(image.missing) == 3
+    bring(registries.store(reference), store, reference)
+    assert blobs_in(tmp_path / "store") == before
+    assert [row.missing for row in store.images()] == [()]
+
+
 def test_we_read_what_skopeo_wrote_under_a_tag_alone_and_under_a_full_name(tmp_path: Path, registry: Registry) -> None:
     source = f"docker://{registry.host}/team/one:latest"
     skopeo.copy(source, f"oci:{tmp_path}/theirs:v1")

@@ -41,6 +41,10 @@ class LayoutStore:
     whenever, every name leads to complete content. Reading needs no lock: files are replaced whole. Tools that write
     the same layout without this lock (skopeo, umoci) must not do so at the same moment.
 
+    Images are kept as they were published, Docker's media types included. skopeo 1.9 finds those by name in a registry
+    only, not in a layout, and umoci 0.4 does not know what they refer to: its ``gc`` removes their config and layers.
+    ``images`` tells that then, and writing them again mends it.
+
     Source: OCI image-spec v1.1 image-layout.md.
     """
 
