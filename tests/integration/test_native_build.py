@@ -420,5 +420,10 @@ def test_the_image_runs_under_podman(tmp_path: Path) -> None:
     }
     source = f"oci:{tmp_path}/store:localhost/case:1"
     run(["skopeo", "--insecure-policy", "copy", source, "containers-storage:case:1"], environment=environment)
-    output = run(["podman", "run", "--rm", "case:1"], environment=environment)
+    # Detached: without systemd, an attached run waits twenty seconds for an exit file that conmon does not write.
+    run(["podman", "run", "-d", "--pull=never", "--name", "case", "case:1"], environment=environment)
+    try:
+        output = run(["podman", "logs", "-f", "case"], environment=environment)
+    finally:
+        run(["podman", "rm", "-f", "-t0", "case"], environment=environment)
     assert output == b"hello fleet native /work\n"
