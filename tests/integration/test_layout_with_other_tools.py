@@ -138,7 +138,7 @@ def test_we_collect_exactly_what_umoci_collects(tmp_path: Path, registry: Regist
 def test_what_umoci_removes_of_an_image_of_docker_types_is_told_and_mended(
     tmp_path: Path, registry: Registry, registries: Registries
 ) -> None:
-    # umoci 0.4 walks OCI media types only. Should a newer one fail this, the docstring of the store can lose a sentence.
+    # umoci 0.4 walks OCI media types only. Should a newer one fail this, the docstring of the store needs a change.
     push(registry, "team/docker", make_image(layers=2, random_bytes=1000, seed=4, docker=True), tag="1")
     reference = parse_reference(f"{registry.host}/team/docker:1")
     store = LayoutStore(tmp_path / "store", create=True)
