@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
 from . import images
-from .module import ModuleRun, run_module
+from .module import _RUNNER, COLLECTIONS, ModuleRun, run_module
 from .skopeo import manifest_digest
 
 if t.TYPE_CHECKING:
@@ -55,10 +57,23 @@ class Host(t.NamedTuple):
 
     def run(self, module: str, *, check: bool = False, **params: t.Any) -> ModuleRun:
         """Run a module on this host, with ``--diff``; its failure is a result."""
-        # A registry that fails in a test fails for good: trying again would only take time.
-        options = {"engine": "layout", "store": str(self.store), "retry": 0, **self.settings, **params}
-        environment = {"DOCKER_CONFIG": str(self.store.parent / "no-docker-config"), **self.environment}
-        return run_module(module, options, check=check, diff=True, environment=environment)
+        return run_module(module, self._options(params), check=check, diff=True, environment=self._environment())
+
+    def start(self, module: str, **params: t.Any) -> subprocess.Popen[bytes]:
+        """Start a module in the background; its result is the last line that ``communicate`` returns."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", _RUNNER, f"ansible_collections.fleet.images.plugins.modules.{module}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(COLLECTIONS), "LC_ALL": "C.UTF-8", **self._environment()},
+        )
+        arguments = {"ANSIBLE_MODULE_ARGS": self._options(params)}
+        if process.stdin is None:
+            raise TypeError("standard input is a pipe")
+        process.stdin.write(json.dumps(arguments).encode())
+        process.stdin.close()
+        process.stdin = None
+        return process
 
     def do(self, module: str, **params: t.Any) -> dict[str, t.Any]:
         """Run a module and return its result; fails if it fails."""
@@ -125,6 +140,13 @@ class Host(t.NamedTuple):
     def skopeo_digest(self, name: str) -> str:
         """Return the manifest digest that skopeo finds under ``name``."""
         return manifest_digest(f"oci:{self.store}:{name}")
+
+    def _options(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        # A registry that fails in a test fails for good: trying again would only take time.
+        return {"engine": "layout", "store": str(self.store), "retry": 0, **self.settings, **params}
+
+    def _environment(self) -> dict[str, str]:
+        return {"DOCKER_CONFIG": str(self.store.parent / "no-docker-config"), **self.environment}
 
 
 def told(result: t.Mapping[str, t.Any]) -> str:
