@@ -12,7 +12,8 @@ class ModuleDocFragment:
 options:
   username:
     description:
-      - User name at the registry of the task. If the task names several registries, use O(registry_auth).
+      - User name at the registry that the task names. If it names several, use O(registry_auth).
+      - For base images of builds use O(registry_auth) or a file too.
     type: str
   password:
     description:
@@ -67,7 +68,7 @@ options:
     aliases: [ca_cert_dir, certdir]
   parallel:
     description:
-      - How many transfers and questions to registries run at the same time.
+      - How many transfers and questions to registries run at the same time, at least 1.
     type: int
     default: 4
   retry:
