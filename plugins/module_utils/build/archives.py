@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
 import tempfile
 import typing as t
 
-from ..model.errors import ImagesError, IntegrityError, UnsupportedError
+from ..model.errors import IntegrityError, UnavailableError, UnsupportedError
 from .base import CHUNK
 
 if t.TYPE_CHECKING:
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..model.descriptor import Descriptor
+    from ..model.errors import ImagesError
     from .base import OpenAt, ReadStream
 
 _MAGICS = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -42,6 +44,64 @@ class Spool(t.NamedTuple):
     def open_at(self, offset: int) -> ReadStream:
         """Return these bytes from ``offset``; the caller closes."""
         return _Slice(self.file.fileno(), offset=self.offset + offset, size=self.size - offset)
+
+
+class SpoolWriter:
+    """A new temporary file in ``folder`` that is written once."""
+
+    def __init__(self, folder: str | None) -> None:
+        try:
+            self.file: t.IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (``spooling`` or its user closes)
+        except OSError as error:
+            raise _spool_error(error, folder) from error
+        self._folder = folder
+
+    def write(self, chunk: bytes) -> None:
+        """Add ``chunk``.
+
+        Raises:
+            UnavailableError: build-disk.
+        """
+        try:
+            self.file.write(chunk)
+        except OSError as error:
+            raise _spool_error(error, self._folder) from error
+
+    def finish(self) -> None:
+        """Make all that was written readable by position.
+
+        Raises:
+            UnavailableError: build-disk.
+        """
+        try:
+            self.file.flush()
+        except OSError as error:
+            raise _spool_error(error, self._folder) from error
+
+
+@contextlib.contextmanager
+def spooling(folder: str | None) -> Iterator[SpoolWriter]:
+    """Yield a new temporary file; after the block it stays open and can be read, after a failure it is gone.
+
+    Raises:
+        UnavailableError: build-disk, when the folder cannot take it.
+    """
+    with contextlib.ExitStack() as stack:
+        writer = SpoolWriter(folder)
+        stack.callback(writer.file.close)
+        yield writer
+        writer.finish()
+        stack.pop_all()
+
+
+def _spool_error(error: OSError, folder: str | None) -> UnavailableError:
+    return UnavailableError(
+        "A temporary file of the build cannot be written",
+        code="build-disk",
+        why=f"{error.strerror or error}, in {folder or tempfile.gettempdir()}",
+        fix="free some space there; unpacked layers need room while a build runs",
+        subject=folder or tempfile.gettempdir(),
+    )
 
 
 class Archive:
@@ -113,24 +173,19 @@ class Archive:
 
     def _unpacked(self) -> t.IO[bytes]:
         if self._spool is None:
-            stored = _Verified(self._open_at(0), self._verify)
-            spool = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  (closed by ``close``)
-            try:
-                plain = self._plain(stored)
-                for chunk in iter(functools.partial(plain.read, CHUNK), b""):
-                    spool.write(chunk)
-                spool.flush()
+            with (
+                contextlib.closing(_Verified(self._open_at(0), self._verify)) as stored,
+                spooling(self._folder) as spool,
+            ):
+                try:
+                    plain = self._plain(stored)
+                    for chunk in iter(functools.partial(plain.read, CHUNK), b""):
+                        spool.write(chunk)
+                except _damages() as error:
+                    stored.finish()
+                    raise self._damaged(str(error)) from error
                 stored.finish()
-            except _damages() as error:
-                spool.close()
-                stored.finish()
-                raise self._damaged(str(error)) from error
-            except ImagesError:
-                spool.close()
-                raise
-            finally:
-                stored.close()
-            self._spool = spool
+            self._spool = spool.file
         return self._spool
 
     def _plain(self, stored: _Verified) -> t.IO[bytes]:
@@ -216,7 +271,12 @@ def _damages() -> tuple[type[Exception], ...]:
     import tarfile
     import zlib
 
-    return (tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError, OSError, ValueError)
+    known = (tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError, OSError, ValueError)
+    try:
+        import zstandard
+    except ImportError:
+        return known
+    return (*known, zstandard.ZstdError)
 
 
 class _Verified(io.RawIOBase):

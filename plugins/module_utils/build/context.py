@@ -46,10 +46,10 @@ class ContextFile(t.NamedTuple):
             ConflictError: context-changed, when it is not the file that was walked any more.
         """
         try:
-            stream = open(self.path, "rb", buffering=0)  # noqa: SIM115  (the caller closes)
+            stream: t.Any = open(self.path, "rb", buffering=0)  # noqa: SIM115  (the caller closes)
         except OSError as error:
             raise _unreadable(self.path, error) from error
-        now = os.fstat(stream.fileno())
+        now = os.fstat(stream.fileno())  # what is open, whatever the name means by now
         if (now.st_size, now.st_mtime_ns, now.st_ino) != (self.size, self.mtime_ns, self.inode):
             stream.close()
             raise ConflictError(
@@ -58,7 +58,26 @@ class ContextFile(t.NamedTuple):
                 fix="run again when nothing writes into the context",
                 subject=self.path,
             )
-        return stream
+        return _Reading(stream, self.path)
+
+
+class _Reading:
+    """An open file whose failures name it."""
+
+    def __init__(self, stream: t.BinaryIO, path: str) -> None:
+        self._stream = stream
+        self._path = path
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes."""
+        try:
+            return self._stream.read(size)
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
 
 
 class Row(t.NamedTuple):

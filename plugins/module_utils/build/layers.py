@@ -17,14 +17,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import tempfile
 import typing as t
 
 from ..model.descriptor import Descriptor
 from ..model.digest import Digest
 from ..model.errors import ConflictError, UnsupportedError
 from ..model.media_types import OCI_LAYER
-from .archives import BLOCK, Spool
+from .archives import BLOCK, Spool, spooling
 from .base import CHUNK
 from .tree import join
 from .unpacking import WHITEOUT
@@ -32,6 +31,7 @@ from .unpacking import WHITEOUT
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .archives import SpoolWriter
     from .tree import Entry, Parts, Tree
 
 _TYPES = {"file": b"0", "symlink": b"2", "char": b"3", "block": b"4", "dir": b"5", "fifo": b"6"}
@@ -67,17 +67,32 @@ def write_layer(entries: Iterable[tuple[Parts, Entry]], *, epoch: int, folder: s
         UnsupportedError: whiteout-name, for a name that layers reserve.
         ImagesError: as the contents' ``open``.
     """
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (the layer's owner closes it)
-    hasher, size = hashlib.sha256(), 0
-    names: dict[int, bytes] = {}
+    with spooling(folder) as writer:
+        tar = _Tar(writer)
+        for parts, entry in entries:
+            tar.add(parts, entry, mtime=min(entry.mtime, epoch))
+        tar.emit(bytes(2 * BLOCK))
+    digest = Digest("sha256", tar.hasher.hexdigest())
+    return Layer(Descriptor(OCI_LAYER, digest, tar.size), Spool(writer.file, 0, tar.size))
 
-    def emit(chunk: bytes) -> None:
-        nonlocal size
-        hasher.update(chunk)
-        file.write(chunk)
-        size += len(chunk)
 
-    for parts, entry in entries:
+class _Tar:
+    """A tar archive in the making; its end is the caller's."""
+
+    def __init__(self, writer: SpoolWriter) -> None:
+        self._writer = writer
+        self._names: dict[int, bytes] = {}
+        self.hasher = hashlib.sha256()
+        self.size = 0
+
+    def emit(self, chunk: bytes) -> None:
+        """Write ``chunk``, counted and hashed."""
+        self.hasher.update(chunk)
+        self._writer.write(chunk)
+        self.size += len(chunk)
+
+    def add(self, parts: Parts, entry: Entry, *, mtime: int) -> None:
+        """Write one entry; a second name of the same entry becomes a hard link to the first."""
         if parts[-1].startswith(WHITEOUT):
             raise UnsupportedError(
                 f"/{join(parts)} cannot be in an image",
@@ -87,14 +102,10 @@ def write_layer(entries: Iterable[tuple[Parts, Entry]], *, epoch: int, folder: s
                 subject=join(parts),
             )
         name = os.fsencode(join(parts)) + (b"/" if entry.kind == "dir" else b"")
-        twin = names.setdefault(id(entry), name) if entry.is_linked else name
-        emit(_headers(name, entry, mtime=min(entry.mtime, epoch), twin_of=twin if twin != name else b""))
+        twin = self._names.setdefault(id(entry), name) if entry.is_linked else name
+        self.emit(_headers(name, entry, mtime=mtime, twin_of=twin if twin != name else b""))
         if entry.content is not None and twin == name:
-            _copy(entry, emit, name=join(parts))
-    emit(bytes(2 * BLOCK))
-    file.flush()
-    digest = Digest("sha256", hasher.hexdigest())
-    return Layer(Descriptor(OCI_LAYER, digest, size), Spool(file, 0, size))
+            _copy(entry, self.emit, name=join(parts))
 
 
 def _copy(entry: Entry, emit: Callable[[bytes], None], *, name: str) -> None:

@@ -20,6 +20,10 @@ MAX_LINKS = 40
 """Symbolic links that are followed in one path before it counts as a loop, as in Linux."""
 
 
+BUILD_TIME = 2**62
+"""The time of what has none of its own: later than any, so it becomes the build's when times are bounded."""
+
+
 class Content(t.Protocol):
     """The bytes of one file, wherever they are."""
 
@@ -37,7 +41,7 @@ class Entry(t.NamedTuple):
     mode: int
     uid: int = 0
     gid: int = 0
-    mtime: int = 0
+    mtime: int = BUILD_TIME
     size: int = 0
     content: Content | None = None
     link_target: str = ""
