@@ -73,7 +73,7 @@ class RegistryStore:
 
     def has(self, descriptor: Descriptor) -> bool:
         """See ContentStore."""
-        with self._ask("HEAD", self._path(descriptor), descriptor, expect=(200, 404)) as answer:
+        with self._ask("HEAD", self._path(descriptor), of=descriptor, expect=(200, 404)) as answer:
             length = answer.headers.get("Content-Length", "")
             is_other = length.isdigit() and descriptor.size not in (UNKNOWN_SIZE, int(length))
             return answer.status == 200 and not is_other
@@ -94,7 +94,9 @@ class RegistryStore:
         """See ContentStore. A blob that the registry mounts from another repository does not move: False."""
         if self.has(descriptor):
             return False
-        return upload(self._client, self._repository, descriptor, open_at=open_at, mount_from=self._mount_from)
+        return upload(
+            descriptor, open_at, client=self._client, repository=self._repository, mount_from=self._mount_from
+        )
 
     def put_manifest(self, raw: bytes, descriptor: Descriptor, *, reference: Reference | None = None) -> None:
         """See ContentStore.
@@ -109,7 +111,7 @@ class RegistryStore:
             targets.insert(0, str(descriptor.digest))  # registries file what comes under a tag by its sha256
         for target in targets:
             self._put(raw, descriptor, target=target)
-        with self._ask("HEAD", self._manifest_path(str(descriptor.digest)), descriptor, expect=(200, 404)) as answer:
+        with self._ask("HEAD", self._manifest_path(str(descriptor.digest)), of=descriptor, expect=(200, 404)) as answer:
             if answer.status == 404:
                 raise registry_manifests.vanished(descriptor, self._name)
 
@@ -167,7 +169,7 @@ class RegistryStore:
     def _stream(self, descriptor: Descriptor, *, offset: int) -> BlobStream:
         headers = range_header(descriptor, offset)
         expect = (200, 206, 404, 416) if headers else (200, 404)
-        answer = self._ask("GET", self._path(descriptor), descriptor, expect=expect, headers=headers)
+        answer = self._ask("GET", self._path(descriptor), of=descriptor, expect=expect, headers=headers)
         if answer.status == 404:
             answer.close()
             raise blob_not_found(descriptor)
@@ -188,19 +190,19 @@ class RegistryStore:
         self,
         method: str,
         path: str,
-        descriptor: Descriptor,
         *,
+        of: Descriptor,
         expect: Sequence[int],
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        accept = {"Accept": MANIFEST_ACCEPT} if is_document(descriptor.media_type) else {}
+        accept = {"Accept": MANIFEST_ACCEPT} if is_document(of.media_type) else {}
         return self._client.request(
             method,
             path,
             scope=self._pull,
             headers={**accept, **(headers or {})},
             expect=expect,
-            subject=f"{self._name}@{descriptor.digest}",
+            subject=f"{self._name}@{of.digest}",
         )
 
     def _path(self, descriptor: Descriptor) -> str:

@@ -46,7 +46,7 @@ class BlobStream:
         self._ahead = offset
         if answer.status == 206:
             self._ahead = 0
-        if answer.status == 416 or (answer.status == 206 and not _is_exactly(answer, descriptor, offset)):
+        if answer.status == 416 or (answer.status == 206 and not _is_exactly(answer, descriptor, offset=offset)):
             answer.close()
             raise _bad_range(answer, offset)
 
@@ -73,7 +73,7 @@ class BlobStream:
         self.answer.close()
 
 
-def _is_exactly(answer: Answer, descriptor: Descriptor, offset: int) -> bool:
+def _is_exactly(answer: Answer, descriptor: Descriptor, *, offset: int) -> bool:
     found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
     if found is None or not offset:
         return False

@@ -40,14 +40,16 @@ class Sender:
 
     def part(self, start: int, length: int) -> Part:
         """Return the bytes from ``start``; the caller closes. Parts follow each other or go back, but leave no gap."""
-        return Part(self._open_at(start), self._descriptor, self._verifier, start=start, length=length)
+        return Part(
+            self._open_at(start), descriptor=self._descriptor, verifier=self._verifier, start=start, length=length
+        )
 
 
 class Part:
     """Implements ReadStream: exactly ``length`` bytes, or an error before the last of them."""
 
     def __init__(
-        self, stream: ReadStream, descriptor: Descriptor, verifier: Verifier, *, start: int, length: int
+        self, stream: ReadStream, *, descriptor: Descriptor, verifier: Verifier, start: int, length: int
     ) -> None:
         self._stream = stream
         self._descriptor = descriptor

@@ -41,7 +41,12 @@ _OCTETS = "application/octet-stream"
 
 
 def upload(
-    client: RegistryClient, repository: str, descriptor: Descriptor, *, open_at: OpenAt, mount_from: Sequence[str] = ()
+    descriptor: Descriptor,
+    open_at: OpenAt,
+    *,
+    client: RegistryClient,
+    repository: str,
+    mount_from: Sequence[str] = (),
 ) -> bool:
     """Bring the blob ``descriptor`` into ``repository``; True if bytes moved, False if the registry mounted it.
 
@@ -53,7 +58,7 @@ def upload(
         Whatever ``open_at`` and ``RegistryClient.request`` raise.
     Source: OCI distribution-spec v1.1, "Pushing blobs".
     """
-    session = _Session(client, repository, descriptor, sender=Sender(descriptor, open_at))
+    session = _Session(descriptor, Sender(descriptor, open_at), client=client, repository=repository)
     if session.mount(mount_from):
         return False
     try:
@@ -67,7 +72,7 @@ def upload(
 class _Session:
     """One upload: the address to go on at, which every answer may change, and what the registry has."""
 
-    def __init__(self, client: RegistryClient, repository: str, descriptor: Descriptor, *, sender: Sender) -> None:
+    def __init__(self, descriptor: Descriptor, sender: Sender, *, client: RegistryClient, repository: str) -> None:
         self._client = client
         self._uploads = f"/v2/{repository}/blobs/uploads/"
         self._blob = f"/v2/{repository}/blobs/{descriptor.digest}"

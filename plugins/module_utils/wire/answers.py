@@ -18,7 +18,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 READ = 1024 * 1024
-_READ_WITHOUT_READ1 = 64 * 1024
 _DRAIN = 64 * 1024
 _ENOUGH = 256 * 1024  # gathered bytes with which a read returns: what four streams lose when killed stays at 1 MiB
 _PATIENCE = 0.25  # seconds for which pieces are gathered before a read returns with what it has
@@ -59,6 +58,8 @@ class Answer:
         self._left: int | None = int(length) if length.isdigit() else None
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             self._left = None
+        if method == "HEAD":
+            self._left = 0
 
     def __enter__(self) -> Answer:
         return self
@@ -150,27 +151,33 @@ class Answer:
         from urllib3.exceptions import HTTPError
 
         began = self._pace.clock()
-        # read() waits for all bytes it was asked for, so a trickle holds it for hours; read1() takes what is there
-        read1 = getattr(self._raw, "read1", None)
         try:
-            if read1 is not None:
-                piece: bytes = read1(size, decode_content=False)
-            else:
-                piece = self._raw.read(min(size, _READ_WITHOUT_READ1), decode_content=False)
+            # read() waits for all bytes it was asked for, so a trickle holds it for hours; read1() takes what is there
+            read1 = getattr(self._raw, "read1", None)
+            piece: bytes = read1(size, decode_content=False) if read1 is not None else self._read_below(size)
         except (HTTPError, HTTPException, OSError) as error:
             self._finish()
             raise fault(error, self.url) from error
         self._count(len(piece or b""), self._pace.clock() - began)
         return piece or b""
 
+    def _read_below(self, size: int) -> bytes:
+        """Do what read1() does, for a urllib3 before 2.1: its inside is the one of a finished version and stays so."""
+        if self._left is not None:
+            size = min(size, self._left)  # Python before 3.12 does not count here and would wait for the next answer
+        piece: bytes = self._raw._original_response.read1(size) if size else b""
+        return piece
+
     def _count(self, size: int, seconds: float) -> None:
         if self._left is not None:
             self._left -= size
-        if not size:
-            missing, subject = self._left or 0, redact_url(self.url)
+        if not size and self._left:
             self._finish()
-            if missing > 0:
-                raise connection_broken(subject, f"the body ended {missing} bytes before its Content-Length")
+            raise connection_broken(
+                redact_url(self.url), f"the body ended {self._left} bytes before its Content-Length"
+            )
+        if not size or self._left == 0:
+            self._finish(is_whole=True)
             return
         if self._pace.until is not None and self._pace.clock() > self._pace.until:
             self._finish()
@@ -182,11 +189,16 @@ class Answer:
         if self._arrived < self._pace.rate * self._waited:
             arrived, waited = self._arrived, self._waited
             self._finish()
-            raise _too_slow(redact_url(self.url), arrived, waited)
+            raise _too_slow(redact_url(self.url), arrived=arrived, waited=waited)
         self._arrived, self._waited = 0, 0.0
 
-    def _finish(self) -> None:
+    def _finish(self, *, is_whole: bool = False) -> None:
+        """Let go of the connection; it is used again when the body ``is_whole``."""
         self._is_open = False
+        original = getattr(self._raw, "_original_response", None)
+        if is_whole and original is not None:
+            original.close()
+            self._raw.release_conn()
         self._response.close()
         self._release()
 
@@ -203,7 +215,7 @@ def deadline_passed(subject: str) -> UnavailableError:
     return error
 
 
-def _too_slow(subject: str, arrived: int, waited: float) -> UnavailableError:
+def _too_slow(subject: str, *, arrived: int, waited: float) -> UnavailableError:
     return UnavailableError(
         f"{subject} sends too slowly",
         code="too-slow",

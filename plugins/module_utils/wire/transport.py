@@ -69,7 +69,7 @@ class Transport:
         session = self._ready()
         release = self._budget.take()
         try:
-            response = self._exchange(session, method, url, headers=headers, body=body, timeout=pace.window)
+            response = self._exchange(method, url, session=session, headers=headers, body=body, timeout=pace.window)
             answer = Answer(response, method=method, url=url, pace=pace, release=release)
         except BaseException:
             release()
@@ -88,10 +88,10 @@ class Transport:
 
     def _exchange(
         self,
-        session: t.Any,
         method: str,
         url: str,
         *,
+        session: t.Any,
         headers: Mapping[str, str],
         body: bytes | Body | None,
         timeout: float,
