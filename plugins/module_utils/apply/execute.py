@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """Carrying a plan out. All decisions were made before: here is order, concurrency and what became of each action."""
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """The embedded engine: an image layout directory is all there is, no daemon."""
 
 from __future__ import annotations
@@ -114,7 +113,8 @@ class LayoutEngine:
             NotFoundError: image-not-found.
         """
         for row in self._open(False).images():
-            if row.config is not None and row.manifest is not None and str(row.config.digest) == image.id:
+            is_it = row.descriptor.digest == image.identity.manifest_digest
+            if is_it and row.config is not None and row.manifest is not None:
                 settings = row.config.fields.optional_object("config")
                 return Description(
                     config=settings.values if settings is not None else {},

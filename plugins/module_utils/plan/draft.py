@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """A plan in the making: each method adds one kind of action and follows it in the world."""
 
 from __future__ import annotations
@@ -106,6 +105,7 @@ class Draft:
             digest_of(target),
             previous,
             sum(action.size for action in actions),
+            target.identity.made_by if target is not None and isinstance(target.identity, Pending) else 0,
         )
 
     def finished(self) -> Plan:

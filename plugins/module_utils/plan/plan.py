@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """A plan: the actions that bring a host from what it holds to what is wanted, and how it shows itself."""
 
 from __future__ import annotations
@@ -19,7 +18,10 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 class Row(t.NamedTuple):
-    """What the plan means for one wanted image: ``action`` is the first of ``action_ids``' kinds, or "none"."""
+    """What the plan means for one wanted image: ``action`` is the first of ``action_ids``' kinds, or "none".
+
+    ``pending`` is the action that will tell the digest, 0 when it is known.
+    """
 
     name: str
     action: str
@@ -29,6 +31,7 @@ class Row(t.NamedTuple):
     digest: Digest | None = None
     previous_digest: Digest | None = None
     size: int = 0
+    pending: int = 0
 
     def to_json(self) -> dict[str, t.Any]:
         """Return the row of ``images[]`` that a task reports."""

@@ -21,9 +21,6 @@ if t.TYPE_CHECKING:
 DOCUMENT_LIMIT = 8 * 1024 * 1024
 """Most bytes of a manifest, index or config that ``ContentStore.read`` returns."""
 
-INDEX_DIGEST_ANNOTATION = "images.fleet.index.digest"
-"""On the descriptor of an image manifest: digest of the index it was chosen from."""
-
 
 class ReadStream(t.Protocol):
     """Bytes that can be read once, front to back. Whoever opened it closes it."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from ..model import media_types
+from ..model.annotations import INDEX_DIGEST
 from ..model.errors import ConflictError, NotFoundError
 from ..model.index import Index
 from ..model.manifest import parse_manifest
-from .base import INDEX_DIGEST_ANNOTATION
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,7 +72,7 @@ def target_of(reference: Reference, names: Sequence[StoredName], *, held: Descri
     pin, chosen = str(reference.digest or ""), None
     for stored in names:
         target = stored.descriptor
-        is_pinned_one = pin in (str(target.digest), target.annotations.get(INDEX_DIGEST_ANNOTATION))
+        is_pinned_one = pin in (str(target.digest), target.annotations.get(INDEX_DIGEST))
         if stored.reference == reference.without_digest() and (is_pinned_one or not pin):
             return target
         if is_pinned_one:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from ..model import media_types
+from ..model.annotations import INDEX_DIGEST
 from ..model.digest import Digest
 from ..model.errors import InputError, PeerError, UnsupportedError
 from ..model.image_config import ImageConfig, parse_config
 from ..model.index import Index
 from ..model.manifest import Manifest, parse_manifest
 from . import content_graph
-from .base import DOCUMENT_LIMIT, INDEX_DIGEST_ANNOTATION
+from .base import DOCUMENT_LIMIT
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -140,7 +141,7 @@ def _config(raw: bytes, target: Descriptor) -> ImageConfig | None:
 
 
 def _index_digest(descriptor: Descriptor) -> Digest | None:
-    text = descriptor.annotations.get(INDEX_DIGEST_ANNOTATION)
+    text = descriptor.annotations.get(INDEX_DIGEST)
     try:
         return Digest.parse(text) if text else None
     except InputError:

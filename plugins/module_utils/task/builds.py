@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """Builds as tasks see them: options to a build, the key of its inputs, and the image it gives."""
 
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from ..model.errors import ImagesError, InputError, NotFoundError
@@ -76,7 +76,7 @@ def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, s
     from ..build.loading import load_build
 
     options = t.cast("Mapping[str, t.Any]", wanted.spec)
-    build = load_build(_build_spec(options, item.platform or observed.platform))
+    build = load_build(_build_spec(options, item.platform or _portable(observed.platform)))
     for warning in build.warnings:
         session.warn(f"{item.path}: {warning}")
     digests = {base: _base_digest(base, options, observed=observed, session=session) for base in build.bases}
@@ -104,6 +104,11 @@ def _build_spec(options: Mapping[str, t.Any], platform: Platform) -> BuildSpec:
     )
 
 
+def _portable(platform: Platform) -> Platform:
+    """Return the host's platform without its processor's level: what is built there is no other image for that."""
+    return platform._replace(variant="") if platform.architecture == "amd64" else platform
+
+
 def _source_date_epoch() -> int:
     """Return SOURCE_DATE_EPOCH of the environment, 0 when it is not set.
 
@@ -111,7 +116,7 @@ def _source_date_epoch() -> int:
         InputError: it is not a number of seconds.
     """
     text = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"
-    if not text.isdigit():
+    if not re.fullmatch("[0-9]{1,12}", text):
         raise InputError(
             f"SOURCE_DATE_EPOCH is {text!r}",
             code="bad-source-date-epoch",

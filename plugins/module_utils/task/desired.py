@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """From a module's options to what is desired. Each reader raises one InputError that tells all problems."""
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import typing as t
 
 from ..model.reference import ImageId, Reference
 from ..plan.desired import Desired, DesiredBuild, DesiredImage
-from .reader import Reader, pull_policy
+from .reader import Reader, is_no, pull_policy
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +109,7 @@ def _read_item(reader: Reader, row: Params, *, path: str, params: Params) -> Des
     is_present = row["state"] == "present"
     names: tuple[Reference | ImageId, ...]
     names = reader.names(row["image"], f"{path}.image") if is_present else reader.image(row["image"], f"{path}.image")
-    given = [key for key in ("pull", "tags", "build", "push") if row[key] is not None]
+    given = [key for key in ("pull", "tags", "build", "push") if not is_no(row[key])]
     if not is_present and given:
         reader.problem(f"{path}.{given[0]}", "an absent image has none", fix="remove it, or set state: present")
         return None

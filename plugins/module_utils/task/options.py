@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """The options of all modules, in groups that modules put together.
 
 One row an option. The published schema of ``image_state`` documents is made from the same rows.

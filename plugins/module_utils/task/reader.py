@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """Parsing at the door: option texts become values once, and every problem is kept with its path."""
 
 from __future__ import annotations
@@ -93,10 +92,9 @@ class Reader:
         """Return where to push: ``value`` is true for the image's ``own`` name, or a list of references."""
         if isinstance(value, (list, tuple)):
             return self.new_names(value, path)
-        word = str(value).lower()
-        if value is None or word in _NO:
+        if is_no(value):
             return ()
-        if word not in _YES:
+        if str(value).lower() not in _YES:
             self.problem(path, f"{value!r} is neither true nor a list of references", fix="write push: true")
         return self.own_name(own, path)
 
@@ -110,6 +108,11 @@ class Reader:
 
     def _keep(self, error: InputError, path: str) -> None:
         self.problem(path, f"{error.what}: {error.why}" if error.why else error.what, fix=error.fix)
+
+
+def is_no(value: object) -> bool:
+    """Tell whether ``value`` is what Ansible takes for false, or nothing at all."""
+    return str(value).lower() in _NO
 
 
 def pull_policy(word: str) -> PullPolicy:

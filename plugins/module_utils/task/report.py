@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """What a task returns: the same for a plan that was only made and one that was carried out."""
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def report(plan: Plan, *, outcome: Outcome, engine: Engine) -> dict[str, t.Any]:
 
 def _row(row: Row, outcome: Outcome) -> dict[str, t.Any]:
     told = row.to_json()
-    built = next((outcome.built[at] for at in row.action_ids if at in outcome.built), None)
+    built = outcome.built.get(row.pending)
     if built is not None:
         told.update(id=str(built.config_digest or ""), digest=str(built.digest or ""))
     return told

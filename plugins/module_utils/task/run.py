@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """One task from options to result: read, observe, ask, plan, and, unless only the plan is wanted, apply and verify."""
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ..model.errors import InputError
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-Login = tuple[str, str, str]  # user name, password, identity token
+    from .credential_helpers import Login
 
 _HUB = "docker.io"
 _HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})

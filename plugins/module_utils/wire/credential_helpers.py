@@ -18,7 +18,7 @@ from ..model.errors import ImagesError
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .auth_files import Login
+Login = tuple[str, str, str]  # user name, password, identity token
 
 TIMEOUT_SECONDS = 30.0
 

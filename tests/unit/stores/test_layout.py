@@ -12,12 +12,12 @@ import os
 import typing as t
 
 import pytest
+from ansible_collections.fleet.images.plugins.module_utils.model.annotations import INDEX_DIGEST
 from ansible_collections.fleet.images.plugins.module_utils.model import media_types
 from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import IntegrityError
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
-from ansible_collections.fleet.images.plugins.module_utils.stores.base import INDEX_DIGEST_ANNOTATION
 from ansible_collections.fleet.images.plugins.module_utils.stores.layout import LayoutStore
 from ansible_collections.fleet.images.tests.unit.stores.sample_images import sample_image, sample_index
 
@@ -49,7 +49,7 @@ def test_platform_and_annotations_of_the_descriptor_come_back(tmp_path: Path) ->
     store, image = LayoutStore(tmp_path, create=True), sample_image("told", arch="arm64")
     _, index = sample_index(image)
     told = image.descriptor._replace(
-        platform=Platform("linux", "arm64"), annotations={INDEX_DIGEST_ANNOTATION: str(index.digest), "x": "y"}
+        platform=Platform("linux", "arm64"), annotations={INDEX_DIGEST: str(index.digest), "x": "y"}
     )
     image.write_blobs(store)
     store.put_manifest(image.raw, told, reference=parse_reference("told:1"))
@@ -61,7 +61,7 @@ def test_platform_and_annotations_of_the_descriptor_come_back(tmp_path: Path) ->
 def test_a_pin_to_the_index_an_image_was_chosen_from_finds_the_image(tmp_path: Path) -> None:
     store, image = LayoutStore(tmp_path, create=True), sample_image("chosen")
     _, index = sample_index(image, sample_image("not here", arch="arm64"))
-    told = image.descriptor._replace(annotations={INDEX_DIGEST_ANNOTATION: str(index.digest)})
+    told = image.descriptor._replace(annotations={INDEX_DIGEST: str(index.digest)})
     image.write_blobs(store)
     store.put_manifest(image.raw, told, reference=parse_reference("chosen:1"))
     for text in (f"chosen:1@{index.digest}", f"chosen:other@{index.digest}", f"elsewhere/chosen@{index.digest}"):

@@ -14,7 +14,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model import media_ty
 from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
-from ansible_collections.fleet.images.plugins.module_utils.stores.base import INDEX_DIGEST_ANNOTATION
+from ansible_collections.fleet.images.plugins.module_utils.model.annotations import INDEX_DIGEST
 from ansible_collections.fleet.images.plugins.module_utils.stores.layout import LayoutStore
 from ansible_collections.fleet.images.tests.unit.stores.sample_images import opening, sample_image, sample_index
 
@@ -48,7 +48,7 @@ def test_the_index_an_image_was_chosen_from_is_told(store: LayoutStore) -> None:
     image = sample_image("chosen")
     _, index = sample_index(image)
     image.write_blobs(store)
-    told = image.descriptor._replace(annotations={INDEX_DIGEST_ANNOTATION: str(index.digest)})
+    told = image.descriptor._replace(annotations={INDEX_DIGEST: str(index.digest)})
     store.put_manifest(image.raw, told, reference=parse_reference("chosen:1"))
     (row,) = store.images()
     assert row.index_digest == index.digest
