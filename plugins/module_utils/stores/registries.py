@@ -9,15 +9,15 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from ..wire.registry_client import RegistryClient
 from ..wire.registry_settings import RegistrySettings
-from .registry import RegistryStore
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..model.reference import Reference
     from ..wire.credentials import CredentialSource
+    from ..wire.registry_client import RegistryClient
+    from .registry import RegistryStore
 
 
 class Registries:
@@ -62,6 +62,8 @@ class Registries:
         with self._lock:
             client = self._clients.get(registry)
             if client is None:
+                from ..wire.registry_client import RegistryClient
+
                 settings = self._per_registry.get(registry, self._settings)
                 client = RegistryClient(registry, settings=settings, credentials=self._credentials)
                 self._clients[registry] = client
@@ -72,6 +74,8 @@ class Registries:
 
         ``mount_from`` are paths of repositories of the same registry that may hold blobs to be written.
         """
+        from .registry import RegistryStore
+
         return RegistryStore(self.client(reference.registry), reference.path, mount_from=mount_from)
 
     def close(self) -> None:

@@ -18,8 +18,6 @@ from . import registry_manifests
 from .base import StoredName
 from .content_graph import blob_not_found
 from .registry_blobs import BlobStream, range_header
-from .registry_tags import list_tags
-from .registry_upload import upload
 from .verify import check_bytes, read_verified
 
 if t.TYPE_CHECKING:
@@ -94,6 +92,8 @@ class RegistryStore:
         """See ContentStore. A blob that the registry mounts from another repository does not move: False."""
         if self.has(descriptor):
             return False
+        from .registry_upload import upload
+
         return upload(
             descriptor, open_at, client=self._client, repository=self._repository, mount_from=self._mount_from
         )
@@ -117,6 +117,8 @@ class RegistryStore:
 
     def tags(self) -> list[str]:
         """Return every tag of the repository, sorted; none when there is no such repository."""
+        from .registry_tags import list_tags
+
         return list_tags(self._client, self._repository, scope=self._pull)
 
     def names(self) -> list[StoredName]:
