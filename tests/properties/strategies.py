@@ -190,51 +190,71 @@ def _pinned(name: str, digest: str, keeps_tag: bool) -> str:
 
 
 _PINS = st.builds(_pinned, st.sampled_from(NAMES), st.sampled_from(_DIGESTS), st.booleans())
-_OPTIONS: dict[str, t.Any] = {
-    "default_registry": "docker.io", "default_tag": "latest", "platform": None, "pull": "missing"
-}  # fmt: skip
 _BARE: dict[str, t.Any] = dict.fromkeys(("pull", "platform", "tags", "build", "push"))
 
 
-@st.composite
-def _present(draw: st.DrawFn) -> dict[str, t.Any]:
-    kind = draw(st.sampled_from(["name", "name", "pin", "build"]))
-    row = {**_BARE, "state": "present", "image": draw(_PINS if kind == "pin" else st.sampled_from(NAMES))}
-    row["tags"] = draw(st.none() | st.lists(st.sampled_from(EXTRA_NAMES), max_size=2))
-    row["push"] = draw(st.none() | st.just(True) | st.lists(st.sampled_from(PUSHED_NAMES), max_size=2))
-    if kind == "build":
-        rebuild = draw(st.sampled_from(["changed", "changed", "never"]))
-        inline: dict[str, t.Any] = {"dockerfile": None, "dockerfile_inline": None}
-        row["build"] = {"path": draw(st.sampled_from(KEYS)), "rebuild": rebuild, **inline}
-    else:
-        row["pull"] = draw(st.none() | st.sampled_from(_POLICIES))
-        row["platform"] = draw(st.sampled_from([None, None, None, "linux/amd64", "linux/arm64"]))
-    return row
-
-
-_ABSENT: st.SearchStrategy[dict[str, t.Any]] = st.builds(
-    lambda image: {**_BARE, "state": "absent", "image": image},
-    st.one_of(st.sampled_from(NAMES), _PINS, st.sampled_from(_IDS)),
-)
-
-
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """Draw a world and a task in it. Many tasks contradict themselves, or want what cannot be had."""
-    held = st.builds(HeldImage, _DOCUMENT_KEYS, st.integers(0, 1), st.booleans())
-    every_name = st.sampled_from(sorted({*NAMES, *EXTRA_NAMES, "stray:1", "r.test/stray:2"}))
-    params = {
-        **_OPTIONS,
-        "default_namespaces": draw(st.sampled_from([["library"], ["library"], ["team", "library"]])),
-        "pull": draw(st.sampled_from(_POLICIES[:3])),
-        "images": draw(st.lists(st.one_of(_present(), _present(), _ABSENT), max_size=4)),
-        "unlisted": draw(st.sampled_from(["keep", "keep", "remove"])),
-        "protect": draw(st.lists(st.sampled_from(PATTERNS), max_size=1)),
+_NAME = st.sampled_from(NAMES)
+_TAGS = st.none() | st.lists(st.sampled_from(EXTRA_NAMES), max_size=2)
+_PUSHES = st.none() | st.just(True) | st.lists(st.sampled_from(PUSHED_NAMES), max_size=2)
+_PULL = st.none() | st.sampled_from(_POLICIES)
+_BUILDS = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(KEYS),
+        "rebuild": st.sampled_from(["changed", "changed", "never"]),
+        "dockerfile": st.none(),
+        "dockerfile_inline": st.none(),
     }
-    return World(
-        held=draw(st.dictionaries(every_name, held, max_size=5)),
-        lost=tuple(draw(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 4)), max_size=1))),
-        # every name exists at its registry, or nearly every task would end in a problem
-        remotes={**dict.fromkeys(NAMES, "one"), **draw(st.dictionaries(st.sampled_from(NAMES), _DOCUMENT_KEYS))},
-        params=params,
-    )
+)
+_PRESENT = st.fixed_dictionaries(
+    {
+        **{key: st.just(value) for key, value in _BARE.items()},
+        "state": st.just("present"),
+        "image": st.one_of(_NAME, _NAME, _PINS),
+        "tags": _TAGS,
+        "push": _PUSHES,
+        "pull": _PULL,
+        "platform": st.sampled_from([None, None, None, "linux/amd64", "linux/arm64"]),
+    }
+)
+_BUILT = st.fixed_dictionaries(
+    {
+        **{key: st.just(value) for key, value in _BARE.items()},
+        "state": st.just("present"),
+        "image": _NAME,
+        "tags": _TAGS,
+        "push": _PUSHES,
+        "build": _BUILDS,
+    }
+)
+_ABSENT = st.fixed_dictionaries(
+    {
+        **{key: st.just(value) for key, value in _BARE.items()},
+        "state": st.just("absent"),
+        "image": st.one_of(_NAME, _PINS, st.sampled_from(_IDS)),
+    }
+)
+_PARAMS = st.fixed_dictionaries(
+    {
+        "default_registry": st.just("docker.io"),
+        "default_tag": st.just("latest"),
+        "default_namespaces": st.sampled_from([["library"], ["library"], ["team", "library"]]),
+        "platform": st.none(),
+        "pull": st.sampled_from(_POLICIES[:3]),
+        "images": st.lists(st.one_of(_PRESENT, _PRESENT, _PRESENT, _BUILT, _ABSENT), max_size=4),
+        "unlisted": st.sampled_from(["keep", "keep", "remove"]),
+        "protect": st.lists(st.sampled_from(PATTERNS), max_size=1),
+    }
+)
+_HELD = st.dictionaries(
+    st.sampled_from(sorted({*NAMES, *EXTRA_NAMES, "stray:1", "r.test/stray:2"})),
+    st.builds(HeldImage, _DOCUMENT_KEYS, st.integers(0, 1), st.booleans()),
+    max_size=5,
+)
+_LOST = st.lists(st.tuples(_NAME, st.integers(0, 4)), max_size=1).map(tuple)
+#: Every name exists at its registry, or nearly every task would end in a problem.
+_REMOTES = st.dictionaries(_NAME, _DOCUMENT_KEYS, max_size=4).map(lambda some: {**dict.fromkeys(NAMES, "one"), **some})
+
+
+def worlds() -> st.SearchStrategy[World]:
+    """Return worlds and a task in each. Many tasks contradict themselves, or want what cannot be had."""
+    return st.builds(World, _HELD, _LOST, _REMOTES, _PARAMS)

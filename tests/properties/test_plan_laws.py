@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.plan.plan import Plan
     from ansible_collections.fleet.images.tests.properties.strategies import World
 
-EXAMPLES = 60
+EXAMPLES = 50
 law = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 _K = t.TypeVar("_K")
 _V = t.TypeVar("_V", covariant=True)
