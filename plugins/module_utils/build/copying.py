@@ -73,7 +73,8 @@ def find_sources(tree: Tree, pattern: str, *, outside: str) -> list[Source]:
         for path in found
         for real in [tree.resolve(path)]
         for node in [tree.find(real)]
-        if node is not None
+        # What is still a link after links were followed is a loop.
+        if node is not None and node.entry.kind != "symlink"
     ]
     if not sources:
         raise CopyError(
@@ -135,8 +136,7 @@ class _Copier:
     def copy_folder(self, folder: Node) -> None:
         """Copy what is in ``folder``; the target becomes a folder if there was nothing."""
         top = self._folder(self._target.path)
-        # Taken first: a stage may be copied into itself.
-        for parts, entry in list(folder.walk()):
+        for parts, entry in folder.walk():
             self._put((*top, *parts), entry)
 
     def copy_file(self, source: Source) -> None:

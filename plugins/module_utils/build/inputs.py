@@ -5,8 +5,8 @@
 """The inputs key: one digest over everything that an image depends on, and a digest for each part of it.
 
 Equal keys mean equal images; the key is kept as a label on the image. docs: each field of ``InputsKey.fields``:
-``builder`` (the rules of this builder), ``dockerfile`` (instructions of the needed stages; not comments, nor how lines
-are continued), ``context`` (path, kind, mode, link target and content of what can be reached), ``arg:NAME``,
+``builder`` (the rules of this builder), ``dockerfile`` (text of the instructions of the needed stages, continuations
+joined, without comments), ``context`` (path, kind, mode, link target and content of what can be reached), ``arg:NAME``,
 ``label:NAME``, ``base:REFERENCE``, ``platform``, ``build-platform``, ``target``, ``source-date-epoch``.
 """
 
