@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import typing as t
+from collections import Counter
 from itertools import chain
 
 from ansible_collections.fleet.images.plugins.module_utils.engines.base import Description
@@ -46,11 +47,22 @@ class MemoryContent(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.written = 0
+        self.steps: Counter[str] = Counter()
 
     def write(self, descriptor: Descriptor, open_at: OpenAt) -> bool:
         is_new = super().write(descriptor, open_at)
-        self.written += descriptor.size if is_new else 0
+        with self._lock:
+            self.steps["write"] += 1
+            self.written += descriptor.size if is_new else 0
         return is_new
+
+    def put_manifest(self, raw: bytes, descriptor: Descriptor, *, reference: Reference | None = None) -> None:
+        super().put_manifest(raw, descriptor, reference=reference)
+        self.steps["put_manifest"] += 1
+
+    def read_all(self, digest: str) -> bytes:
+        """Return the bytes of one digest."""
+        return self._blobs[Digest.parse(digest)]
 
     def lose(self, digest: Digest | str) -> None:
         """Lose the bytes of one digest, as a damaged disk does."""
@@ -75,8 +87,8 @@ class MemoryContent(MemoryStore):
         self._documents.update(other._documents)
 
     def put(self, image: MadeImage) -> None:
-        """Put an image with all its parts, nameless."""
-        for blob in (image.config, *image.layers):
+        """Put an image with all its parts that may be distributed, nameless."""
+        for blob in (image.config, *(layer for layer in image.layers if not is_nondistributable(layer.media_type))):
             MemoryStore.write(self, descriptor_of(blob), opening(blob.data))
         self.put_manifest(image.manifest.data, descriptor_of(image.manifest))
 
@@ -92,6 +104,7 @@ class MemoryEngine:
         self.content = MemoryContent()
         self.names: dict[Reference, ImageKey] = {}
         self.untagged: list[str] = []
+        self.tagged = 0
         self.readings = 0
         self.is_closed = False
 
@@ -118,6 +131,7 @@ class MemoryEngine:
     def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:
         if identity.manifest_digest is None or identity.manifest_digest not in self.content.digests():
             raise NotFoundError(f"no image for {reference}", code="image-not-found", subject=str(reference))
+        self.tagged += 1
         self.names[reference] = ImageKey(identity.manifest_digest, identity.index_digest)
 
     def untag(self, reference: Reference) -> None:
@@ -201,6 +215,10 @@ class MemoryRegistries:
     def __call__(self, reference: Reference) -> MemoryRepository:
         made = MemoryRepository(self.requests, reference.repository)
         return self._repositories.setdefault(reference.repository, made)
+
+    def place(self, reference: Reference, repository: MemoryRepository) -> None:
+        """Let ``repository`` be the one that ``reference`` lies in."""
+        self._repositories[reference.repository] = repository
 
     def push(self, name: str, image: MadeImage | MadeIndex) -> Reference:
         """Let ``name`` be ``image`` at its registry; return its reference."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..model.host import Identity
+from ..model.media_types import is_nondistributable
 from .actions import Pending
 
 if t.TYPE_CHECKING:
@@ -47,8 +48,12 @@ class World:
         return sorted((name for name, target in self.names.items() if target.is_same_image(identity)), key=str)
 
     def fetch(self, blobs: Iterable[Descriptor]) -> int:
-        """Count ``blobs`` as fetched; return how many bytes of them were lacking. Each blob is counted once."""
-        lacking = {blob.digest: blob.size for blob in blobs if blob.digest not in self._blobs}
+        """Count ``blobs`` as fetched; return how many bytes of them were lacking. Each blob is counted once.
+
+        Layers that must not be distributed are never fetched.
+        """
+        movable = (blob for blob in blobs if not is_nondistributable(blob.media_type))
+        lacking = {blob.digest: blob.size for blob in movable if blob.digest not in self._blobs}
         self._blobs.update(lacking)
         return sum(lacking.values())
 

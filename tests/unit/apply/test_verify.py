@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""After a plan: the host is believed when it shows what was promised."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.fleet.images.plugins.module_utils.apply.outcome import Outcome
+from ansible_collections.fleet.images.plugins.module_utils.apply.verify import verify
+from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import PeerError
+from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.tests.unit.plan.stories import Story, absent, built, image, index, present
+
+ONE, TWO = image(1), image(2)
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+def test_a_pull_that_is_not_there_is_a_broken_promise(story: Story) -> None:
+    story.registries.push("app:1", ONE)
+    plan = story.plan(present("app:1"))
+    with pytest.raises(PeerError) as caught:
+        verify(plan, outcome=Outcome(), observed=story.host.observe())
+    assert (caught.value.code, caught.value.subject) == ("promise-broken", "docker.io/library/app:1")
+    assert caught.value.why == f"it should be {ONE.digest}, it is gone"
+    story.host.hold(ONE, "app:1")
+    verify(plan, outcome=Outcome(), observed=story.host.observe())
+
+
+def test_another_image_under_the_name_is_a_broken_promise(story: Story) -> None:
+    story.registries.push("app:1", ONE)
+    plan = story.plan(present("app:1"))
+    story.host.hold(TWO, "app:1")
+    with pytest.raises(PeerError) as caught:
+        verify(plan, outcome=Outcome(), observed=story.host.observe())
+    assert caught.value.why == f"it should be {ONE.digest}, it is {TWO.digest}"
+
+
+def test_an_image_that_lost_parts_is_a_broken_promise(story: Story) -> None:
+    story.registries.push("app:1", ONE)
+    plan = story.plan(present("app:1"))
+    story.host.hold(ONE, "app:1")
+    story.host.content.lose(ONE.layers[0].digest)
+    with pytest.raises(PeerError):
+        verify(plan, outcome=Outcome(), observed=story.host.observe())
+
+
+def test_a_name_that_did_not_go_is_a_broken_promise(story: Story) -> None:
+    story.host.hold(ONE, "app:1")
+    plan = story.plan(absent("app:1"))
+    with pytest.raises(PeerError) as caught:
+        verify(plan, outcome=Outcome(), observed=story.host.observe())
+    assert caught.value.why == f"it should be gone, it is {ONE.digest}"
+    story.host.untag(parse_reference("app:1"))
+    verify(plan, outcome=Outcome(), observed=story.host.observe())
+
+
+def test_a_tag_that_did_not_move_is_a_broken_promise(story: Story) -> None:
+    story.host.hold(ONE, "app:1")
+    story.host.hold(TWO, "app:latest")
+    plan = story.plan(present("app:1", tags=["app:latest"]))
+    with pytest.raises(PeerError) as caught:
+        verify(plan, outcome=Outcome(), observed=story.host.observe())
+    assert caught.value.subject == "docker.io/library/app:latest"
+
+
+def test_a_build_and_its_further_names_are_what_the_build_gave(story: Story) -> None:
+    plan = story.plan(built("app:dev", "k", tags=["app:latest"]))
+    outcome = Outcome({1: Identity(Digest.parse(ONE.digest), Digest.parse(ONE.config.digest))})
+    story.host.hold(ONE, "app:dev", "app:latest")
+    verify(plan, outcome=outcome, observed=story.host.observe())
+    story.host.hold(TWO, "app:latest")
+    with pytest.raises(PeerError):
+        verify(plan, outcome=outcome, observed=story.host.observe())
+
+
+def test_what_the_plan_did_not_touch_is_not_looked_at(story: Story) -> None:
+    story.host.hold(TWO, "other:1")
+    story.host.content.lose(TWO.layers[0].digest)
+    story.registries.push("app:1", index(1))
+    plan = story.plan(present("app:1"))
+    story.host.hold(index(1).images[0], "app:1", index=index(1))
+    verify(plan, outcome=Outcome(), observed=story.host.observe())
