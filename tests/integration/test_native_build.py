@@ -308,7 +308,9 @@ def dedent(text: str) -> str:
     return "\n".join(line[8:] if line.startswith("        ") else line for line in text.strip("\n").splitlines())
 
 
-def native(root: Path, spec: BuildSpec, bases: t.Mapping[Base, BaseImage] | None = None) -> tuple[LayoutStore, Manifest]:
+def native(
+    root: Path, spec: BuildSpec, bases: t.Mapping[Base, BaseImage] | None = None
+) -> tuple[LayoutStore, Manifest]:
     """Build into a new layout at ``root`` and name the result ``case:1``."""
     store = LayoutStore(root, create=True)
     manifest = build_image(load_build(spec), bases=bases or {}, sink=store)

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-names = st.text(
-    st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=60
-).filter(lambda name: name not in (".", "..") and not name.startswith(".wh."))
+names = st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=60).filter(
+    lambda name: name not in (".", "..") and not name.startswith(".wh.")
+)
 paths = st.lists(names, min_size=1, max_size=4).map(tuple)
 rows = st.dictionaries(
     paths,

@@ -128,7 +128,7 @@ def test_the_ignore_file_of_the_dockerfile_wins(workshop: Workshop) -> None:
     workshop.write({"My.file": "FROM scratch\nCOPY * /\n", "My.file.dockerignore": "b\n*ile*", ".dockerignore": "a"})
     workshop.write({"a": "a", "b": "b"})
     build = load_build(BuildSpec(str(workshop.context), AMD64, dockerfile="My.file"))
-    assert build.reach.paths == {("a",), (".dockerignore",)}
+    assert build.reach.paths == frozenset({("a",), (".dockerignore",)})
 
 
 def test_bases_are_what_is_started_and_copied_from_after_expansion(workshop: Workshop) -> None:

@@ -33,6 +33,8 @@ from ansible_collections.fleet.images.tests.unit.build.conftest import AMD64, Wo
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ansible_collections.fleet.images.plugins.module_utils.model.manifest import Manifest
+
 
 def write_project(folder: Path, *, umask: int) -> Path:
     """Write the same project as somebody with this umask would check it out."""
@@ -114,7 +116,7 @@ def test_the_layers_of_a_base_are_kept_and_named_in_the_words_of_oci(workshop: W
     layer = Descriptor.of(packed, media_types.DOCKER_LAYER_GZIP)
     workshop.store.write(layer, lambda offset: io.BytesIO(packed[offset:]))
     manifest = parse_manifest(manifest_json(base.manifest.config, [layer]))
-    workshop.bases[Base("base", AMD64)] = base._replace(manifest=t.cast("native.Manifest", manifest))
+    workshop.bases[Base("base", AMD64)] = base._replace(manifest=t.cast("Manifest", manifest))
     built = workshop.build("FROM base\nCOPY b /bin/\n")
     assert built.layers[0] == Descriptor(media_types.OCI_LAYER_GZIP, layer.digest, layer.size)
     assert [info.name for info in workshop.members(built.layers[1])] == ["bin", "bin/b"]
@@ -133,7 +135,7 @@ def test_whiteouts_of_a_base_hide_what_lower_layers_have(workshop: Workshop, tar
     layer = Descriptor.of(top, media_types.OCI_LAYER)
     workshop.store.write(layer, lambda offset: io.BytesIO(top[offset:]))
     manifest = parse_manifest(manifest_json(base.manifest.config, [*base.manifest.layers, layer]))
-    workshop.bases[Base("base", AMD64)] = base._replace(manifest=t.cast("native.Manifest", manifest))
+    workshop.bases[Base("base", AMD64)] = base._replace(manifest=t.cast("Manifest", manifest))
     copied = workshop.build("FROM scratch\nCOPY --from=base / /\n")
     assert sorted(workshop.files(copied)) == ["d/new", "full/own"]
 
@@ -159,7 +161,7 @@ def test_a_base_whose_layer_is_no_archive_is_told(workshop: Workshop) -> None:
     layer = Descriptor.of(junk, media_types.OCI_LAYER_GZIP)
     workshop.store.write(layer, lambda offset: io.BytesIO(junk[offset:]))
     manifest = parse_manifest(manifest_json(base.manifest.config, [layer]))
-    workshop.bases[Base("base", AMD64)] = base._replace(manifest=t.cast("native.Manifest", manifest))
+    workshop.bases[Base("base", AMD64)] = base._replace(manifest=t.cast("Manifest", manifest))
     with pytest.raises(PeerError) as caught:
         workshop.build("FROM base\nWORKDIR /w\n")
     assert caught.value.code == "bad-layer"
