@@ -28,12 +28,10 @@ if t.TYPE_CHECKING:
 
 
 class Prepared(t.NamedTuple):
-    """A build whose input is known to be good, and the digests of its bases that its key was made with."""
+    """A build whose input is known to be good, and its bases as its key was made with; none when no build is due."""
 
     build: Build
-    bases: Mapping[Base, Digest]
-    observed: Observed
-    pull: bool
+    bases: Mapping[Base, BaseImage]
 
 
 def with_keys(desired: Desired, *, observed: Observed, session: Session) -> Desired:
@@ -60,14 +58,13 @@ def carry_out(spec: object, *, session: Session) -> Identity:
     """Build the image that a plan's build action holds, into the session's content store, and return its identity.
 
     Raises:
-        ImagesError: a base cannot be fetched, the context changed meanwhile, or a step fails.
+        ImagesError: layers of a base cannot be fetched, the context changed meanwhile, or a step fails.
     """
     from ..build.native import build_image
 
     if not isinstance(spec, Prepared):
         raise TypeError("a build action holds what with_keys prepared")
-    bases = {base: _base_image(base, digest, prepared=spec, session=session) for base, digest in spec.bases.items()}
-    manifest = build_image(spec.build, bases=bases, sink=session.content())
+    manifest = build_image(spec.build, bases=spec.bases, sink=session.content())
     return Identity(manifest.descriptor.digest, manifest.config.digest)
 
 
@@ -85,7 +82,14 @@ def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, s
     label = image.labels.get(KEY_LABEL, "") if image is not None else ""
     # Only bases whose layers were read tell whether they have triggers, so the label is asked before a key is made.
     key = label if label and build.is_current(label, digests) else build.inputs_key(digests).key
-    prepared = Prepared(build, digests, observed, bool(options["pull"]))
+    is_whole = image is not None and image.is_complete
+    is_current = is_whole and (wanted.rebuild == "never" or (wanted.rebuild == "changed" and label == key))
+    # Opened now and not when it is built: a base that does not exist for the platform is told by check mode, too.
+    bases = {
+        base: _base_image(base, digest, observed=observed, session=session)
+        for base, digest in ({} if is_current else digests).items()
+    }
+    prepared = Prepared(build, bases)
     return item._replace(build=wanted._replace(key=key, key_label=KEY_LABEL, spec=prepared))
 
 
@@ -158,7 +162,7 @@ def _local_base(reference: Reference, base: Base, *, observed: Observed) -> Loca
     return image
 
 
-def _base_image(base: Base, digest: Digest, *, prepared: Prepared, session: Session) -> BaseImage:
+def _base_image(base: Base, digest: Digest, *, observed: Observed, session: Session) -> BaseImage:
     """Return the base of exactly ``digest``: its tag may have moved since the key was made."""
     from ..build.base import BaseImage
     from ..model.image_config import parse_config
@@ -166,7 +170,7 @@ def _base_image(base: Base, digest: Digest, *, prepared: Prepared, session: Sess
     from .resolve import resolve_image, stored_manifest
 
     reference = parse_reference(base.reference, session.defaults._replace(tag="latest"))
-    image = _local_base(reference, base, observed=prepared.observed)
+    image = _local_base(reference, base, observed=observed)
     if image is not None and image.identity.digest == digest and image.identity.manifest_digest is not None:
         content = session.content()
         manifest = stored_manifest(image.identity.manifest_digest, content=content)
