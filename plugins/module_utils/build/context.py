@@ -115,7 +115,7 @@ class Context:
 
 
 def walk_context(folder: str, rules: IgnoreRules) -> Context:
-    """Return the files under ``folder``: links are not followed, sockets are left out.
+    """Return the files under ``folder``, none if that is "": links are not followed, sockets are left out.
 
     Modes are those of a checkout under umask 022: group and others get what the owner has, without write, so that
     neither umask nor the user who cloned changes the image. Set-user-ID stays on files; set-group-ID goes from folders.
@@ -123,16 +123,33 @@ def walk_context(folder: str, rules: IgnoreRules) -> Context:
     Raises:
         InputError: context-missing, or context-unreadable naming the path.
     """
-    if not os.path.isdir(folder):
+    if not folder:
+        return Context(folder, Tree())
+    check_folder(folder)
+    tree = Tree()
+    _walk(_Walk(folder, rules), tree.root, above="", matched=rules.start())
+    return Context(folder, tree)
+
+
+def check_folder(folder: str) -> None:
+    """Do nothing if ``folder`` is one.
+
+    Raises:
+        InputError: context-missing, or context-unreadable when this user may not even see it.
+    """
+    try:
+        is_folder = stat.S_ISDIR(os.stat(folder).st_mode)
+    except PermissionError as error:
+        raise _unreadable(folder, error) from error
+    except (OSError, ValueError):
+        is_folder = False
+    if not is_folder:
         raise InputError(
             f"The build context {folder} is not a folder",
             code="context-missing",
             fix="give the path of a folder on the host that builds",
             subject=folder,
         )
-    tree = Tree()
-    _walk(_Walk(folder, rules), tree.root, above="", matched=rules.start())
-    return Context(folder, tree)
 
 
 def normal_mode(mode: int) -> int:

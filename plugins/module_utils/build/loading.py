@@ -13,7 +13,7 @@ import typing as t
 from ..model.errors import InputError
 from ..model.platform import Platform
 from .base import Base, BuildProblem, BuildSpec, raise_problems
-from .context import Context, walk_context
+from .context import Context, check_folder, walk_context
 from .ignore import IgnoreRules, parse_ignore
 from .inputs import InputsKey, inputs_key
 from .parser import parse_dockerfile
@@ -123,12 +123,14 @@ def load_build(spec: BuildSpec) -> Build:
             copy-source-missing, copy-source-outside or unknown-target; all problems of one kind of check at once.
         UnsupportedError: build-needs-run, add-url or dockerfile-flag, naming the line.
     """
-    if not os.path.isdir(spec.context):
-        walk_context(spec.context, IgnoreRules())
-    text, name = _read_dockerfile(spec)
+    if spec.context:
+        check_folder(spec.context)
+    path = "" if spec.dockerfile_inline else _dockerfile_path(spec)
+    text = spec.dockerfile_inline or _read_text(path, option="dockerfile")
+    name = os.path.basename(path) or _INLINE
     dockerfile = parse_dockerfile(text, name=name)
     plan = plan_stages(dockerfile, spec, machine=_machine())
-    rules, ignore_problems = _read_rules(spec)
+    rules, ignore_problems = _read_rules(spec, path)
     raise_problems([*dockerfile.problems, *plan.problems, *ignore_problems])
     build = Build(spec, name=name, plan=plan, rules=rules)
     raise_problems(build.reach.problems)
@@ -139,16 +141,13 @@ def _machine() -> Platform:
     return Platform.of("linux", python_platform.machine())
 
 
-def _read_dockerfile(spec: BuildSpec) -> tuple[str, str]:
-    """Return the Dockerfile's text and what messages call it."""
-    if spec.dockerfile_inline:
-        return spec.dockerfile_inline, _INLINE
+def _dockerfile_path(spec: BuildSpec) -> str:
     path = os.path.join(spec.context, spec.dockerfile)
     if spec.dockerfile == "Dockerfile" and not os.path.exists(path):
         # Podman's and buildah's name for the same.
         other = os.path.join(spec.context, "Containerfile")
         path = other if os.path.exists(other) else path
-    return _read_text(path, option="dockerfile"), os.path.basename(path)
+    return path
 
 
 def _read_text(path: str, *, option: str) -> str:
@@ -168,9 +167,11 @@ def _read_text(path: str, *, option: str) -> str:
         ) from error
 
 
-def _read_rules(spec: BuildSpec) -> tuple[IgnoreRules, list[BuildProblem]]:
+def _read_rules(spec: BuildSpec, dockerfile: str) -> tuple[IgnoreRules, list[BuildProblem]]:
     """Return the rules of ``<Dockerfile>.dockerignore``, else ``.containerignore``, else ``.dockerignore``."""
-    own = "" if spec.dockerfile_inline else os.path.join(spec.context, f"{spec.dockerfile}.dockerignore")
+    if not spec.context:
+        return IgnoreRules(), []
+    own = f"{dockerfile}.dockerignore" if dockerfile else ""
     shared = [os.path.join(spec.context, name) for name in (".containerignore", ".dockerignore")]
     for path in [own, *shared]:
         if path and os.path.isfile(path):

@@ -187,9 +187,12 @@ class StageRun:
         return self._make_workdir() if step.name == "WORKDIR" else set()
 
     def _make_workdir(self) -> set[Parts]:
-        """A working folder that is new belongs to USER, as in buildah and BuildKit."""
+        """A new working folder belongs to USER, as in buildah: to root where the image does not know the name."""
         user = str(self.settings.values.get("User") or "")
-        owner = find_owner(self.tree, user) if user else (0, 0)
+        try:
+            owner = find_owner(self.tree, user) if user else (0, 0)
+        except CopyError:
+            owner = (0, 0)
         return make_folder(self.tree, self.settings.folder, owner=owner)[1]
 
     def _copy(self, step: Instruction) -> set[Parts]:
@@ -264,11 +267,18 @@ class StageRun:
         archive = self._shop.archive(content, instruction=step, name=source.name)
         top, changed = make_folder(self.tree, target.path, owner=target.owner or (0, 0))
         put = set(lay_members(self.tree, read_members(archive), below=top))
-        for parts in put if target.owner is not None else ():
-            node = self.tree.find(parts)
-            if node is not None and target.owner is not None:
-                node.entry = node.entry._replace(uid=target.owner[0], gid=target.owner[1])
+        if target.owner is not None:
+            self._give(put, owner=target.owner)
         return changed | put
+
+    def _give(self, paths: set[Parts], *, owner: tuple[int, int]) -> None:
+        """Change the owner of ``paths``; two names of one entry stay two names of one."""
+        owned: dict[int, tuple[Entry, Entry]] = {}
+        for parts in paths:
+            node = self.tree.find(parts)
+            if node is not None:
+                old = node.entry
+                _, node.entry = owned.setdefault(id(old), (old, old._replace(uid=owner[0], gid=owner[1])))
 
 
 def _is_archive(source: Source) -> bool:

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.build.base import Base, BuildSpec
@@ -17,7 +20,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.platform import
 from ansible_collections.fleet.images.tests.unit.build.conftest import AMD64, Workshop
 
 if t.TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 def refused(workshop: Workshop, dockerfile: str, **options: t.Any) -> InputError:
@@ -94,14 +97,33 @@ def test_a_context_that_is_no_folder_is_told(tmp_path: Path) -> None:
     assert caught.value.code == "context-missing"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_context_is_told_with_the_path(workshop: Workshop) -> None:
-    workshop.write({"d/x": "x"})
-    (workshop.context / "d").chmod(0)
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be somebody whom permissions bind, also where root runs the tests."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
     try:
-        assert refused(workshop, "FROM scratch\nCOPY . /\n").subject == str(workshop.context / "d")
+        yield
     finally:
-        (workshop.context / "d").chmod(0o755)
+        os.seteuid(0)
+
+
+def test_an_unreadable_context_is_told_with_the_path() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        inner = Path(folder) / "context/d"
+        inner.mkdir(parents=True)
+        (inner / "f").write_text("f")
+        Path(folder).chmod(0o755)
+        for path, mode in ((inner / "f", 0), (inner, 0), (inner.parent.parent, 0o600)):
+            path.chmod(mode)
+            spec = BuildSpec(str(inner.parent), AMD64, dockerfile_inline="FROM scratch\nCOPY . /\n")
+            with as_nobody(), pytest.raises(InputError) as caught:
+                load_build(spec).inputs_key({})
+            path.chmod(0o755)
+            assert caught.value.code == "context-unreadable"
+            assert caught.value.subject == str(inner.parent if path == inner.parent.parent else path)
 
 
 def test_a_missing_or_binary_dockerfile_is_told(workshop: Workshop) -> None:

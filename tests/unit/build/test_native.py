@@ -316,3 +316,29 @@ def test_the_digest_of_a_layer_is_its_diff_id(workshop: Workshop) -> None:
     built = workshop.build("FROM scratch\nCOPY <<E /x\nE\n")
     raw = workshop.store.open(built.layers[0]).read(10**6)
     assert workshop.config(built)["rootfs"]["diff_ids"] == [str(Digest.of(raw))] == [str(built.layers[0].digest)]
+
+
+def test_an_owner_is_given_to_all_an_archive_holds_and_links_stay_links(
+    workshop: Workshop, tar_of: Callable[..., bytes]
+) -> None:
+    folder, file = ("d", tarfile.DIRTYPE, {"uid": 9}), ("d/a", tarfile.REGTYPE, {})
+    workshop.write({"x.tar": tar_of(folder, file, ("b", tarfile.LNKTYPE, {"linkname": "d/a"}))})
+    built = workshop.build("FROM scratch\nADD --chown=3:4 x.tar /\n")
+    assert [(info.name, info.linkname, info.uid, info.gid) for info in workshop.members(built.layers[0])] == [
+        ("b", "", 3, 4),
+        ("d", "", 3, 4),
+        ("d/a", "b", 3, 4),
+    ]
+
+
+@pytest.mark.parametrize(("user", "owner"), [("5", (5, 5)), ("5:6", (5, 6)), ("unknown", (0, 0))])
+def test_a_new_working_folder_belongs_to_the_user(workshop: Workshop, user: str, owner: tuple[int, int]) -> None:
+    built = workshop.build(f"FROM scratch\nUSER {user}\nWORKDIR /new\n")
+    assert [(info.uid, info.gid) for info in workshop.members(built.layers[0])] == [owner]
+
+
+def test_the_shell_is_that_of_the_image(workshop: Workshop) -> None:
+    built = workshop.build('FROM scratch\nSHELL ["/sh", "-e"]\nCMD run $X\nENTRYPOINT []\n')
+    settings = workshop.config(built)["config"]
+    assert settings["Cmd"] == ["/sh", "-e", "run $X"]
+    assert "Entrypoint" not in settings
