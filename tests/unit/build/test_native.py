@@ -321,8 +321,8 @@ def test_the_digest_of_a_layer_is_its_diff_id(workshop: Workshop) -> None:
 def test_an_owner_is_given_to_all_an_archive_holds_and_links_stay_links(
     workshop: Workshop, tar_of: Callable[..., bytes]
 ) -> None:
-    folder, file = ("d", tarfile.DIRTYPE, {"uid": 9}), ("d/a", tarfile.REGTYPE, {})
-    workshop.write({"x.tar": tar_of(folder, file, ("b", tarfile.LNKTYPE, {"linkname": "d/a"}))})
+    folder, link = ("d", tarfile.DIRTYPE, {"uid": 9}), ("b", tarfile.LNKTYPE, {"linkname": "d/a"})
+    workshop.write({"x.tar": tar_of(folder, ("d/a", tarfile.REGTYPE, {}), link)})
     built = workshop.build("FROM scratch\nADD --chown=3:4 x.tar /\n")
     assert [(info.name, info.linkname, info.uid, info.gid) for info in workshop.members(built.layers[0])] == [
         ("b", "", 3, 4),
