@@ -91,7 +91,7 @@ class Build:
             )
         paths = None if has_triggers else self.reach.paths
         if paths is None:
-            paths = frozenset(parts for parts, _ in self.context.tree.root.walk())
+            paths = frozenset(parts for parts, _node in self.context.tree.root.walk())
         return inputs_key(
             self.plan,
             self.spec,

@@ -167,7 +167,7 @@ class _Reader:
                     f"{self._name}:{line.number}: {name} --{key} cannot be built without an engine",
                     code="dockerfile-flag",
                     why=shown(line.text),
-                    fix="leave the flag out, or choose the engine docker or podman",
+                    fix="leave the flag out: this builder does without an engine",
                     subject=f"{self._name}:{line.number}",
                 )
             if key not in grammar.flags:
@@ -228,16 +228,16 @@ class _Reader:
                 raise WordError(f"{instruction.name} needs a name and a value")
             return instruction._replace(pairs=((name, rest[0]),))
         pairs = [word.partition("=") for word in words]
-        for name, sign, _ in pairs:
+        for name, sign, _value in pairs:
             if not sign:
                 raise WordError(f"{name!r} must be of the form name=value")
             if not strip_quotes(name, escape=self._escape).strip():
                 raise WordError(f"{instruction.name} names cannot be blank")
-        return instruction._replace(pairs=tuple((name, value) for name, _, value in pairs))
+        return instruction._replace(pairs=tuple((name, value) for name, _sign, value in pairs))
 
     def _args(self, instruction: Instruction, body: str) -> Instruction:
         pairs = [word.partition("=") for word in split_words(body, escape=self._escape)]
-        if any(not name for name, _, _ in pairs):
+        if any(not name for name, _sign, _value in pairs):
             raise WordError("ARG names cannot be blank")
         return instruction._replace(pairs=tuple((name, value if sign else None) for name, sign, value in pairs))
 

@@ -53,7 +53,7 @@ def refuse_run(instruction: Instruction) -> UnsupportedError:
         f"{instruction.where}: RUN needs a container, and native builds start none",
         code="build-needs-run",
         why=shown(instruction.text),
-        fix="install buildah on the host that builds, or choose the engine docker or podman",
+        fix="start from an image in which this was run, or copy the result from one with COPY --from",
         subject=instruction.where,
     )
 
@@ -129,7 +129,7 @@ class _Finder:
             elif step.name == "ENV":
                 scope.env.update(scope.expanded_pairs(step))
         except _UnknownVariable:
-            for name, _ in step.pairs:
+            for name, _value in step.pairs:
                 scope.env.pop(name, None)
         if step.name in ("COPY", "ADD") and not step.flags.get("from"):
             for word in step.words[:-1]:
@@ -149,4 +149,4 @@ class _Finder:
         for source in find_sources(tree, pattern, outside="the context"):
             self.paths.add(source.written)
             self.paths.add(source.real)
-            self.paths.update(parts for parts, _ in source.node.walk(source.real))
+            self.paths.update(parts for parts, _node in source.node.walk(source.real))

@@ -139,7 +139,7 @@ def base_settings(config: ImageConfig | None) -> tuple[Settings, dict[str, str]]
     """
     fields = config.fields.optional_object("config") if config is not None else None
     pairs = [row.partition("=") for row in fields.texts("Env")] if fields is not None else []
-    env = {name: value for name, _, value in pairs}
+    env = {name: value for name, _sign, value in pairs}
     env.setdefault("PATH", _DEFAULT_PATH)
     # A deep copy: the stage changes lists and maps in it.
     settings = Settings(json.loads(json.dumps(dict(fields.values))) if fields is not None else {})

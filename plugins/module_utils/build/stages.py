@@ -126,7 +126,7 @@ class _Planner:
         steps: list[Instruction] = []
         for instruction in self._dockerfile.instructions:
             if instruction.name == "ARG":
-                self._declared |= {name for name, _ in instruction.pairs}
+                self._declared |= {name for name, _value in instruction.pairs}
             if instruction.name == "FROM":
                 self._close(opening, steps)
                 opening, steps = instruction, []
@@ -156,7 +156,7 @@ class _Planner:
         except WordError as error:
             self._wrong(instruction, str(error))
             return
-        for name, _ in instruction.pairs:
+        for name, _value in instruction.pairs:
             if name in self._scope.args:
                 self._above[name] = self._scope.args[name]
 

@@ -278,7 +278,7 @@ class StageRun:
             node = self.tree.find(parts)
             if node is not None:
                 old = node.entry
-                _, node.entry = owned.setdefault(id(old), (old, old._replace(uid=owner[0], gid=owner[1])))
+                _old, node.entry = owned.setdefault(id(old), (old, old._replace(uid=owner[0], gid=owner[1])))
 
 
 def _is_archive(source: Source) -> bool:

@@ -93,7 +93,7 @@ def lay_layer(tree: Tree, archive: Archive) -> None:
             tree.remove((*tree.resolve(folder), name[len(WHITEOUT) :]))
         else:
             additions.append(member)
-    for _ in lay_members(tree, iter(additions), below=()):
+    for _path in lay_members(tree, iter(additions), below=()):
         pass
 
 

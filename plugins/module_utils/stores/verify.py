@@ -151,7 +151,7 @@ def _pieces(stream: ReadStream, verifier: Verifier, *, buffers: int) -> Iterator
         return
     # One byte more than expected, so that content that is too long shows.
     length = min(CHUNK, verifier.expected + 1)
-    for buffer in itertools.cycle([memoryview(bytearray(length)) for _ in range(buffers)]):
+    for buffer in itertools.cycle([memoryview(bytearray(length)) for _number in range(buffers)]):
         count = read_into(buffer)
         if not count:
             return

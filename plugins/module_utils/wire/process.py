@@ -84,7 +84,10 @@ def _start(argv: Sequence[str], *, env: Mapping[str, str] | None) -> subprocess.
     program = argv[0]
     pipe = subprocess.PIPE
     try:
-        return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True, bufsize=0)
+        # run_command of AnsibleModule knows no process group, no bound on output, and needs the module down here.
+        return subprocess.Popen(  # pylint: disable=ansible-bad-function
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True, bufsize=0
+        )
     except FileNotFoundError as error:
         raise NotFoundError(
             f"The program {program} is not installed on the host",
