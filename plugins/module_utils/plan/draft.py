@@ -108,6 +108,12 @@ class Draft:
             target.identity.made_by if target is not None and isinstance(target.identity, Pending) else 0,
         )
 
+    def row_with(self, row: Row, action: Action) -> Row:
+        """Return ``row`` with one more action."""
+        if not row.action_ids:
+            row = row._replace(action=action.kind, cause=action.cause)
+        return row._replace(action_ids=(*row.action_ids, action.id), size=row.size + action.size)
+
     def finished(self) -> Plan:
         """Return the plan."""
         return Plan(tuple(self.actions), tuple(self.rows), tuple(self.warnings), self._before, self._after)

@@ -43,6 +43,7 @@ def plan_images(desired: Desired, observed: Observed, *, answers: Answers) -> Pl
             draft.problems[item.path] = error
         if item.is_present:
             draft.made |= names_made_by(item)
+    _keep_pins(draft, desired, rows=rows)
     raise_problems(draft.problems)
     draft.rows += (rows[at] for at in sorted(rows))
     if desired.removes_unlisted:
@@ -224,6 +225,26 @@ def _plan_absent(draft: Draft, item: DesiredImage) -> Row:
     digest = image.identity.digest if image is not None and len(draft.actions) > first else None
     shown = _shown_name(item, image) if image is not None else str(item.wanted)
     return draft.row(shown, target=None, first=first, cause="absent", previous=digest)
+
+
+def _keep_pins(draft: Draft, desired: Desired, *, rows: dict[int, Row]) -> None:
+    """Give a digest that is wanted without a tag a name of its own where all its other names move to other images."""
+    for at, item in enumerate(desired.images):
+        name = next((name for name in item.candidates if _is_held_by_digest(name, draft)), None)
+        image = draft.observed.pinned(name) if isinstance(name, Reference) else None
+        if at not in rows or not item.is_present or not isinstance(name, Reference) or image is None:
+            continue
+        targets = [draft.world.names.get(other) for other in image.names if other.repository == name.repository]
+        if not any(target is not None and target.is_same_image(image.identity) for target in targets):
+            draft.tag(name, source=held(image), cause="its other names move to other images")
+            draft.claims[name] = item.path
+            rows[at] = draft.row_with(rows[at], draft.actions[-1])
+
+
+def _is_held_by_digest(name: Reference | ImageId, draft: Draft) -> bool:
+    if isinstance(name, ImageId) or name.tag is not None:
+        return False
+    return name not in draft.world.names and draft.observed.pinned(name) is not None
 
 
 def _is_brought(name: Reference, item: DesiredImage, *, draft: Draft) -> bool:

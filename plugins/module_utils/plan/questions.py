@@ -128,9 +128,12 @@ def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
 def is_wrong_platform(item: DesiredImage, image: LocalImage, *, observed: Observed) -> bool:
     """Tell whether ``image`` is for another platform although the wanted one can be had.
 
-    Unless the user named a platform, an image that did not come from an index, or may not be pulled, is taken as it is.
+    Unless the user named a platform, an image that did not come from an index, is pinned by a digest of its own and not
+    by its index's, or may not be pulled, is taken as it is.
     """
-    is_other_to_be_had = item.pull != "never" and image.identity.index_digest is not None
+    index = image.identity.index_digest
+    pins = {name.digest for name in item.candidates if isinstance(name, Reference) and name.is_pinned}
+    is_other_to_be_had = item.pull != "never" and index is not None and (not pins or index in pins)
     if image.platform is None or (item.platform is None and not is_other_to_be_had):
         return False
     return not image.platform.satisfies(item.platform or observed.platform)

@@ -109,7 +109,7 @@ def _read_item(reader: Reader, row: Params, *, path: str, params: Params) -> Des
     is_present = row["state"] == "present"
     names: tuple[Reference | ImageId, ...]
     names = reader.names(row["image"], f"{path}.image") if is_present else reader.image(row["image"], f"{path}.image")
-    given = [key for key in ("pull", "tags", "build", "push") if not is_no(row[key])]
+    given = [key for key in ("pull", "tags", "build", "push") if row[key] and not is_no(row[key])]
     if not is_present and given:
         reader.problem(f"{path}.{given[0]}", "an absent image has none", fix="remove it, or set state: present")
         return None

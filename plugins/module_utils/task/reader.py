@@ -36,8 +36,10 @@ class Reader:
             self._keep(error, "tag" if params.get("tag") else "default_tag")
 
     def problem(self, path: str, what: str, *, fix: str = "") -> None:
-        """Keep one problem."""
-        self._problems.append(Problem(path, what, fix))
+        """Keep one problem; what is wrong for the whole task is told once, however many items it concerns."""
+        problem = Problem(path, what, fix)
+        if problem not in self._problems:
+            self._problems.append(problem)
 
     def finish(self) -> None:
         """Tell all problems, if there are any.

@@ -72,8 +72,8 @@ def resolve_image(question: Question, *, registry: OpenRegistry) -> Resolved:
         try:
             return _resolve(reference, question=question, store=registry(reference))
         except NotFoundError as error:
-            if error.code == "platform-missing":
-                raise
+            if error.code != "image-not-found":
+                raise  # it exists, and another meaning of the name must not stand in for it
             missing = missing or error
     raise missing or TypeError("a question names at least one reference")
 

@@ -208,6 +208,29 @@ def test_a_pin_held_elsewhere_for_another_platform_is_asked_for(story: Story) ->
     assert "+ pull  app:2" in story.text(present(f"app:2@{BOTH.digest}"))
 
 
+def test_a_pinned_manifest_is_the_platform_that_the_user_means(story: Story) -> None:
+    arm = BOTH.images[1]
+    story.host.hold(arm, "app:1", index=BOTH)
+    assert story.text(present(f"app@{arm.digest}")) == NOTHING
+    assert story.requests == []
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_pin_gets_a_name_of_its_own_when_its_last_other_name_moves_on(story: Story, is_first: bool) -> None:
+    story.host.hold(ONE, "app:1")
+    story.registries.push("app:1", TWO)
+    items = [present(f"app@{ONE.digest}"), present("app:1", pull="newer")]
+    plan = story.plan(*(items if is_first else items[::-1]))
+    assert [(action.kind, action.reference.familiar) for action in plan.actions] == [
+        ("pull", "app:1"),
+        ("tag", f"app@{ONE.digest}"),
+    ]
+    assert {row.name: row.action for row in plan.rows} == {
+        f"docker.io/library/app@{ONE.digest}": "tag",
+        "docker.io/library/app:1": "pull",
+    }
+
+
 def test_a_tag_that_leads_to_bytes_of_another_name_is_named_only(story: Story) -> None:
     story.host.hold(ONE, "app:1")
     story.registries.push("app:latest", ONE)
