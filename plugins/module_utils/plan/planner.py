@@ -7,13 +7,20 @@
 from __future__ import annotations
 
 import typing as t
-from fnmatch import fnmatchcase
 
 from ..model.errors import ApplyError, ImagesError, InputError, NotFoundError
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
 from .draft import Draft, digest_of
-from .questions import held_elsewhere, local_image, name_provided, names_made_by, names_of, need_of, question_for
+from .questions import (
+    held_elsewhere,
+    local_image,
+    name_provided,
+    names_made_by,
+    need_of,
+    question_for,
+)
+from .removal import claims_of, plan_absent, plan_unlisted, shown_name
 from .world import held
 
 if t.TYPE_CHECKING:
@@ -38,7 +45,7 @@ def plan_images(desired: Desired, observed: Observed, *, answers: Answers) -> Pl
     # What is wanted goes first: its bytes may be named anew before their old names go.
     for at, item in sorted(enumerate(desired.images), key=lambda entry: not entry[1].is_present):
         try:
-            rows[at] = _plan_present(draft, item, answers=answers) if item.is_present else _plan_absent(draft, item)
+            rows[at] = _plan_present(draft, item, answers=answers) if item.is_present else plan_absent(draft, item)
         except ImagesError as error:
             draft.problems[item.path] = error
         if item.is_present:
@@ -47,7 +54,7 @@ def plan_images(desired: Desired, observed: Observed, *, answers: Answers) -> Pl
     raise_problems(draft.problems)
     draft.rows += (rows[at] for at in sorted(rows))
     if desired.removes_unlisted:
-        _plan_unlisted(draft, desired)
+        plan_unlisted(draft, desired)
     return draft.finished()
 
 
@@ -71,7 +78,7 @@ def _plan_present(draft: Draft, item: DesiredImage, *, answers: Answers) -> Row:
         _plan_tag(draft, tag, source=target, keeps_existing=item.keeps_existing_tags)
     for reference in item.push:
         _plan_push(draft, reference, source=target, remote=answers.remotes[reference])
-    draft.claims.update(dict.fromkeys(sorted(_claims(draft, item), key=str), item.path))
+    draft.claims.update(dict.fromkeys(sorted(claims_of(draft, item), key=str), item.path))
     return draft.row(name, target=target, first=first, cause=cause, previous=previous)
 
 
@@ -96,7 +103,7 @@ def _plan_content(draft: Draft, item: DesiredImage, *, answers: Answers) -> _Con
         raise _not_on_host(item, image)
     need = need_of(item, draft.observed, made=set())
     if not need and image is not None:
-        return _Content(_shown_name(item, image), held(image), image.identity.digest, "present")
+        return _Content(shown_name(item, image), held(image), image.identity.digest, "present")
     if item.pull == "never" or (not need and isinstance(item.wanted, ImageId)):
         raise _not_on_host(item, image)
     elsewhere = held_elsewhere(item, draft.observed) if not need else None
@@ -209,24 +216,6 @@ def _plan_push(draft: Draft, reference: Reference, *, source: Held, remote: Dige
         draft.push(reference, source=source, remote=remote, cause="the registry has another image under this tag")
 
 
-def _plan_absent(draft: Draft, item: DesiredImage) -> Row:
-    first = len(draft.actions)
-    image = local_image(item, draft.observed)
-    for name, path in draft.claims.items():
-        if _is_brought(name, item, draft=draft):
-            raise _wanted_too(item, name, path=path)
-    for name in _names_to_remove(item, image, observed=draft.observed) if image is not None else ():
-        target, there = draft.world.names.get(name), draft.observed.by_name[name]
-        if target is None or (target.made_by and not target.is_same_image(there.identity)):
-            continue  # gone, or moved to another image by an item that wants it there
-        if name in draft.claims:
-            raise _wanted_too(item, name, path=draft.claims[name])
-        draft.untag(name, cause="wanted absent")
-    digest = image.identity.digest if image is not None and len(draft.actions) > first else None
-    shown = _shown_name(item, image) if image is not None else str(item.wanted)
-    return draft.row(shown, target=None, first=first, cause="absent", previous=digest)
-
-
 def _keep_pins(draft: Draft, desired: Desired, *, rows: dict[int, Row]) -> None:
     """Give a digest that is wanted without a tag a name of its own where all its other names move to other images."""
     for at, item in enumerate(desired.images):
@@ -247,75 +236,6 @@ def _is_held_by_digest(name: Reference | ImageId, draft: Draft) -> bool:
     return name not in draft.world.names and draft.observed.pinned(name) is not None
 
 
-def _is_brought(name: Reference, item: DesiredImage, *, draft: Draft) -> bool:
-    """Tell whether this plan lets ``name`` hold the bytes that ``item`` wants gone: the next plan would remove it."""
-    target = draft.world.names[name]
-    if not target.made_by or not isinstance(target.identity, Identity):
-        return False
-    digests = target.identity.digests
-    for wanted in item.candidates:
-        if not isinstance(wanted, ImageId):
-            if wanted.tag is None and wanted.digest in digests and wanted.repository == name.repository:
-                return True
-        elif wanted.name not in draft.observed.by_name:
-            return any(digest.encoded.startswith(wanted.prefix) for digest in digests)
-    return False
-
-
-def _names_to_remove(item: DesiredImage, image: LocalImage, *, observed: Observed) -> list[Reference]:
-    """A tag goes alone; a digest takes its repository's names along, an ID all names: both mean the bytes."""
-    for name in item.candidates:
-        if isinstance(name, ImageId):
-            if name.name is not None and name.name in image.names:
-                return [name.name]
-            return sorted((other for same in observed.images if same.id == image.id for other in same.names), key=str)
-        if name.tag is not None and name.without_digest() in image.names:
-            return [name.without_digest()]
-        same_bytes = observed.with_digest(name.digest) if name.tag is None and name.digest is not None else ()
-        own = [other for same in same_bytes for other in same.names if other.repository == name.repository]
-        if own:
-            return sorted(own, key=str)
-    return []
-
-
-def _claims(draft: Draft, item: DesiredImage) -> set[Reference]:
-    """Return the names that must stay so that the host goes on holding ``item``: a pin's repository has many."""
-    found = {name for name in item.tags if name in draft.world.names}
-    for name in item.candidates:
-        if isinstance(name, ImageId):
-            image = draft.observed.find(name)
-            return found.union(image.names if image is not None else ())
-        if name.without_digest() in draft.world.names:
-            return found | {name.without_digest()}
-        pinned = draft.observed.pinned(name) if name.tag is None else None
-        if pinned is not None:
-            return found.union(other for other in pinned.names if other.repository == name.repository)
-    return found
-
-
-def _wanted_too(item: DesiredImage, name: Reference, *, path: str) -> InputError:
-    return InputError(
-        f"{item.path}: without {item.wanted} the host has no {name.familiar}, which {path} wants present",
-        fix="keep one of the two",
-        subject=item.path,
-    )
-
-
-def _plan_unlisted(draft: Draft, desired: Desired) -> None:
-    listed = set().union(*(names_of(item) for item in desired.images if item.is_present)) if desired.images else set()
-    for name in sorted(draft.world.names, key=str):
-        if name in listed or name in draft.claims or any(is_match(name, pattern) for pattern in desired.protect):
-            continue
-        first, previous = len(draft.actions), digest_of(draft.world.names[name])
-        draft.untag(name, cause="not listed")
-        draft.rows.append(draft.row(str(name), target=None, first=first, cause="", previous=previous))
-
-
-def is_match(name: Reference, pattern: str) -> bool:
-    """Tell whether the shell wildcards of ``pattern`` match the full or the familiar form of ``name``."""
-    return fnmatchcase(str(name), pattern) or fnmatchcase(name.familiar, pattern)
-
-
 def _reference(item: DesiredImage) -> Reference:
     wanted = item.wanted
     if isinstance(wanted, ImageId):
@@ -334,13 +254,6 @@ def _named_like(resolved: Reference, item: DesiredImage) -> Reference:
         if isinstance(name, Reference) and name.repository == resolved.repository:
             return name
     return resolved
-
-
-def _shown_name(item: DesiredImage, image: LocalImage) -> str:
-    for name in item.candidates:
-        if isinstance(name, Reference) and (name.without_digest() in image.names or name.tag is None):
-            return str(name.without_digest())
-    return str(item.wanted)
 
 
 def _not_on_host(item: DesiredImage, image: LocalImage | None) -> NotFoundError:
