@@ -32,9 +32,10 @@ def described(answer: Answer, reference: Reference) -> Descriptor | None:
     if reference.digest is not None:
         _refuse_other(reference.digest, digest)
         digest = reference.digest
-    if digest is None or not length.isdigit() or not answer.media_type or _is_web_page(answer):
+    size = int(length) if length.isdigit() else 0  # some servers say 0 to a HEAD, and no manifest is empty
+    if digest is None or not size or not answer.media_type or _is_web_page(answer):
         return None
-    return Descriptor(answer.media_type, digest, int(length))
+    return Descriptor(answer.media_type, digest, size)
 
 
 def received(answer: Answer, reference: Reference) -> tuple[bytes, Descriptor]:

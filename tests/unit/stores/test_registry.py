@@ -92,6 +92,7 @@ def test_a_pinned_reference_resolves_by_its_digest_and_not_by_its_tag() -> None:
         manifest_reply(media_type="text/html"),
         Reply(200, (("Docker-Content-Digest", str(MANIFEST.digest)),), RAW),
         manifest_reply()._replace(length=None),
+        manifest_reply()._replace(length=0),
         Reply(405),
     ],
 )

@@ -139,7 +139,7 @@ def test_a_scope_that_is_never_granted_ends_in_an_error_and_not_in_a_loop() -> N
         with pytest.raises(AuthError) as caught:
             client.request("GET", "/v2/x", scope=SCOPE)
         assert caught.value.code == "access-denied"
-        assert len(server.asked) <= 6
+        assert [asked.path for asked in server.asked] == ["/v2/x", "/token", "/v2/x"]
 
 
 def test_a_token_server_that_refuses_the_password_is_told_from_one_that_wants_one() -> None:
@@ -177,6 +177,27 @@ def test_a_forbidden_request_is_no_matter_of_the_password() -> None:
     assert isinstance(error, AuthError)
     assert error.code == "access-denied"
     assert "DENIED: no rights" in error.why
+
+
+def test_a_forbidden_request_is_not_sent_again_with_another_log_in() -> None:
+    with OddServer(lambda _asked: WANTS_BASIC._replace(status=403)) as server:
+        with pytest.raises(AuthError):
+            client_for(server.host, login=LOGIN).request("GET", "/v2/a", scope=SCOPE)
+        assert len(server.asked) == 1
+
+
+def test_a_body_is_not_sent_again_after_a_refused_token_but_the_next_request_has_a_new_one() -> None:
+    import io
+
+    registry = TokenRegistry()
+    with OddServer(registry) as server:
+        client = client_for(server.host)
+        client.request("GET", "/v2/x", scope=SCOPE).close()
+        registry.revoke()
+        body = Body(lambda: io.BytesIO(b"bytes"), 5)
+        client.request("PATCH", "/v2/x", scope=SCOPE, body=body, expect=(401,)).close()
+        client.request("PATCH", "/v2/x", scope=SCOPE, body=body).close()
+        assert [asked.login for asked in server.asked_for("PATCH")] == ["Bearer token-1", "Bearer token-2"]
 
 
 def test_a_netrc_file_does_not_change_who_we_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,8 +217,8 @@ def test_the_log_in_stays_with_the_registry_when_it_redirects_to_itself() -> Non
         assert server.asked[-1].login.startswith("Basic ")
 
 
-def test_a_refusal_by_another_server_is_no_reason_to_log_in_and_is_not_quoted() -> None:
-    page = b"<Error>AccessDenied signature-4711</Error>"
+@pytest.mark.parametrize("page", [b"AccessDenied signature-4711", b'{"errors": [{"code": "signature-4711"}]}'])
+def test_a_refusal_by_another_server_is_no_reason_to_log_in_and_is_not_quoted(page: bytes) -> None:
     challenge = (("WWW-Authenticate", 'Basic realm="r"'), ("Content-Type", "text/plain"))
     with OddServer(lambda _asked: Reply(401, challenge, page)) as network, OddServer(lambda _asked: Reply()) as server:
         server.rule = redirecting(f"{network.url}/blob?sig=signature-4711")
