@@ -215,6 +215,10 @@ error:
       description: Whether running the task again later may succeed without any change.
       type: bool
       sample: false
+    attempts:
+      description: How often it was tried before it was given up.
+      type: int
+      sample: 1
     problems:
       description: Every problem in the options, with its path and an accepted form. Only C(InputError) has it.
       type: list

@@ -115,8 +115,11 @@ def patiently(step: Callable[[], _T], patience: Patience) -> _T:
             return step()
         except ImagesError as error:
             failures += 1
-            may_pass = error.retryable or (isinstance(error, IntegrityError) and failures == 1)
+            # What the registry's client gave up after its own attempts is not begun anew; a stream that broke is.
+            is_first_try = error.retryable and error.attempts == 1
+            may_pass = is_first_try or (isinstance(error, IntegrityError) and failures == 1)
             pause = patience.pause(failures, time.monotonic() - started) if may_pass else None
             if pause is None:
+                error.attempts = max(error.attempts, failures)
                 raise
             patience.sleep(pause)

@@ -31,7 +31,8 @@ class ImagesError(Exception):
     """A failure with identity, evidence and remedy.
 
     ``what`` is one sentence; ``why`` the evidence (status, bytes, redacted address); ``fix`` what the user can do;
-    ``subject`` the reference, path or option concerned. None of them may hold a secret.
+    ``subject`` the reference, path or option concerned. None of them may hold a secret. ``attempts`` is how often
+    it was tried before it was given up.
     """
 
     retryable = False
@@ -43,6 +44,7 @@ class ImagesError(Exception):
         self.why = why
         self.fix = fix
         self.subject = subject
+        self.attempts = 1
 
     def __str__(self) -> str:
         """Join what, why and fix into the message a user reads."""
@@ -58,6 +60,7 @@ class ImagesError(Exception):
             "fix": self.fix,
             "subject": self.subject,
             "retryable": self.retryable,
+            "attempts": self.attempts,
         }
 
 
@@ -152,6 +155,19 @@ class ApplyError(ImagesError):
             "failed": {action: error.to_json() for action, error in self.failed.items()},
             "not_started": list(self.not_started),
         }
+
+
+def raise_problems(problems: Mapping[str, ImagesError]) -> None:
+    """Raise what stands in the way before anything was changed: the one problem, or all of them in one error.
+
+    Raises:
+        ImagesError: the one problem.
+        ApplyError: several; it names all.
+    """
+    if len(problems) == 1:
+        raise next(iter(problems.values()))
+    if problems:
+        raise ApplyError(done=(), failed=problems, not_started=())
 
 
 def _capitalised(text: str) -> str:

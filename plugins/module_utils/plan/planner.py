@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.errors import ApplyError, ImagesError, InputError, NotFoundError
+from ..model.errors import ImagesError, InputError, NotFoundError, raise_problems
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
 from .draft import Draft, digest_of
 from .questions import (
+    build_cause,
+    damage_of,
     held_elsewhere,
     local_image,
     name_provided,
@@ -56,19 +58,6 @@ def plan_images(desired: Desired, observed: Observed, *, answers: Answers) -> Pl
     if desired.removes_unlisted:
         plan_unlisted(draft, desired)
     return draft.finished()
-
-
-def raise_problems(problems: dict[str, ImagesError]) -> None:
-    """Raise what stands in the way of a plan: the one problem, or all of them in one error; nothing was changed.
-
-    Raises:
-        ImagesError: the one problem.
-        ApplyError: several; it names all.
-    """
-    if len(problems) == 1:
-        raise next(iter(problems.values()))
-    if problems:
-        raise ApplyError(done=(), failed=problems, not_started=())
 
 
 def _plan_present(draft: Draft, item: DesiredImage, *, answers: Answers) -> Row:
@@ -158,14 +147,10 @@ def _pull_cause(item: DesiredImage, image: LocalImage | None, *, draft: Draft, n
     if image is None:
         return "not on the host"
     if not image.is_complete:
-        return _damage(image)
+        return damage_of(image)
     if need == "platform":
         return f"its platform is {image.platform}, {item.platform or draft.observed.platform} is wanted"
     return "the tag moved" if need == "newer" else "another digest is pinned"
-
-
-def _damage(image: LocalImage) -> str:
-    return f"{len(image.missing)} of its parts are missing or damaged"
 
 
 def _plan_name(draft: Draft, name: Reference, *, image: LocalImage) -> _Content:
@@ -181,18 +166,10 @@ def _plan_build(draft: Draft, item: DesiredImage) -> _Content:
         raise TypeError("only an item with a build is planned here")
     image = draft.observed.by_name.get(name)
     previous = image.identity.digest if image is not None else None
-    if image is None:
-        cause = "not on the host"
-    elif not image.is_complete:
-        cause = _damage(image)
-    elif build.rebuild == "always":
-        cause = "rebuild: always"
-    elif build.rebuild == "never":
-        return _Content(str(name), held(image), previous, "rebuild: never")
-    elif image.labels.get(build.key_label) == build.key:
-        return _Content(str(name), held(image), previous, "its inputs did not change")
-    else:
-        cause = "its inputs changed"
+    cause = build_cause(build, image)
+    if image is not None and not cause:
+        reason = "rebuild: never" if build.rebuild == "never" else "its inputs did not change"
+        return _Content(str(name), held(image), previous, reason)
     return _Content(str(name), draft.build(name, build=build, cause=cause), previous, cause)
 
 
@@ -260,7 +237,7 @@ def _not_on_host(item: DesiredImage, image: LocalImage | None) -> NotFoundError:
     if image is None:
         why = "no image of that name, digest or ID is there"
     elif not image.is_complete:
-        why = _damage(image)
+        why = damage_of(image)
     else:
         why = f"the host has it for {image.platform}, {item.platform} is wanted"
     return NotFoundError(

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from ..model.host import LocalImage
     from ..model.platform import Platform
     from ..model.resolved import Resolved
-    from .desired import Desired, DesiredImage
+    from .desired import Desired, DesiredBuild, DesiredImage
 
 
 #: Why a registry must be asked: no image of that name, one that lost parts, one of the wrong platform, or the user
@@ -137,6 +137,23 @@ def is_wrong_platform(item: DesiredImage, image: LocalImage, *, observed: Observ
     if image.platform is None or (item.platform is None and not is_other_to_be_had):
         return False
     return not image.platform.satisfies(item.platform or observed.platform)
+
+
+def build_cause(build: DesiredBuild, image: LocalImage | None) -> str:
+    """Return why ``build`` must be carried out where the host has ``image`` under its name, or "" when it need not."""
+    if image is None:
+        return "not on the host"
+    if not image.is_complete:
+        return damage_of(image)
+    if build.rebuild == "always":
+        return "rebuild: always"
+    is_current = build.rebuild == "never" or image.labels.get(build.key_label) == build.key
+    return "" if is_current else "its inputs changed"
+
+
+def damage_of(image: LocalImage) -> str:
+    """Return what is wrong with an image that is not complete."""
+    return f"{len(image.missing)} of its parts are missing or damaged"
 
 
 def question_for(item: DesiredImage, observed: Observed) -> Question:

@@ -161,6 +161,16 @@ class LayoutStore:
             found = find_garbage(self._blobs, self.entries(), grace_seconds=grace_seconds, keep=keep)
             return found.report()
 
+    def scratch(self) -> str:
+        """Return a directory on this file system for temporary files; what makes them there removes them.
+
+        Raises:
+            InputError: store-permission.
+        """
+        with explained(self.root):
+            make_directory(self._state)
+        return str(self._state)
+
     def _held(self, digest: Digest | None) -> Descriptor | None:
         """Return the manifest or index that is stored under ``digest``, named or not."""
         if digest is None:

@@ -10,10 +10,10 @@ import os
 import re
 import typing as t
 
-from ..model.errors import ImagesError, InputError, NotFoundError
+from ..model.errors import ImagesError, InputError, NotFoundError, raise_problems
 from ..model.host import Identity
 from ..model.reference import Reference, parse_reference
-from ..plan.planner import raise_problems
+from ..plan.questions import build_cause
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,9 @@ def carry_out(spec: object, *, session: Session) -> Identity:
 
     if not isinstance(spec, Prepared):
         raise TypeError("a build action holds what with_keys prepared")
-    manifest = build_image(spec.build, bases=spec.bases, sink=session.content())
+    content = session.content()
+    # Beside the blobs there is room for a layer; the system's folder for temporary files may be memory.
+    manifest = build_image(spec.build, bases=spec.bases, sink=content, work_folder=content.scratch())
     return Identity(manifest.descriptor.digest, manifest.config.digest)
 
 
@@ -82,15 +84,13 @@ def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, s
     label = image.labels.get(KEY_LABEL, "") if image is not None else ""
     # Only bases whose layers were read tell whether they have triggers, so the label is asked before a key is made.
     key = label if label and build.is_current(label, digests) else build.inputs_key(digests).key
-    is_whole = image is not None and image.is_complete
-    is_current = is_whole and (wanted.rebuild == "never" or (wanted.rebuild == "changed" and label == key))
+    keyed = wanted._replace(key=key, key_label=KEY_LABEL)
     # Opened now and not when it is built: a base that does not exist for the platform is told by check mode, too.
     bases = {
         base: _base_image(base, digest, observed=observed, session=session)
-        for base, digest in ({} if is_current else digests).items()
+        for base, digest in (digests if build_cause(keyed, image) else {}).items()
     }
-    prepared = Prepared(build, bases)
-    return item._replace(build=wanted._replace(key=key, key_label=KEY_LABEL, spec=prepared))
+    return item._replace(build=keyed._replace(spec=Prepared(build, bases)))
 
 
 def _build_spec(options: Mapping[str, t.Any], platform: Platform) -> BuildSpec:

@@ -116,8 +116,7 @@ def _row(image: LocalImage, *, is_detailed: bool, session: Session) -> dict[str,
 
 def _remotes(asked: list[Asked], found: list[LocalImage], *, session: Session) -> dict[str, str]:
     """Return the digest that each name asked for (or found) has at its registry now; "" where it is not there."""
-    from ..model.errors import ImagesError
-    from ..plan.planner import raise_problems
+    from ..model.errors import ImagesError, raise_problems
     from .resolve import in_parallel, remote_digest
 
     names = [name for _text, candidates in asked for name in candidates[:1]] or [

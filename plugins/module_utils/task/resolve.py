@@ -9,12 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from ..model.descriptor import UNKNOWN_SIZE, Descriptor
-from ..model.errors import ImagesError, NotFoundError, PeerError
+from ..model.errors import ImagesError, NotFoundError, PeerError, raise_problems
 from ..model.image_config import parse_config
 from ..model.index import Index
 from ..model.manifest import parse_manifest
 from ..model.resolved import Resolved
-from ..plan.planner import raise_problems
 from ..plan.questions import Answers
 
 if t.TYPE_CHECKING:

@@ -47,6 +47,7 @@ class Answer:
         self.headers: Mapping[str, str] = response.headers
         self.method = method
         self.url = url
+        self.attempts = 1  # how often it was asked for
         self._response = response
         self._raw = response.raw
         self._pace = pace

@@ -94,7 +94,9 @@ class RegistryClient:
         refusal = self.refusal(answer)
         if answer.status in (401, 403):
             return self._authorisation.error(refusal, scope, subject=subject, is_insufficient=has_too_little)
-        return status_error(refusal, subject=subject)
+        error = status_error(refusal, subject=subject)
+        error.attempts = answer.attempts
+        return error
 
     def refusal(self, answer: Answer) -> Refusal:
         """Read what an unwanted ``answer`` says, fit for people, and close it."""

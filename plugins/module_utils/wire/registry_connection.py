@@ -123,6 +123,7 @@ class RegistryConnection:
                 asked = retry.parse_retry_after(outcome.headers.get("Retry-After"), now=time.time())
             failures += 1
             if is_final or not may_repeat or not self.pause(failures, asked=asked):
+                outcome.attempts = failures
                 if isinstance(outcome, UnavailableError):
                     raise outcome
                 return outcome

@@ -43,6 +43,7 @@ def test_the_json_form_tells_everything(kind: type[ImagesError]) -> None:
         "fix": "fix",
         "subject": "subject",
         "retryable": kind is UnavailableError,
+        "attempts": 1,
     }
 
 
