@@ -60,3 +60,8 @@ def build(name: str, **given: t.Any) -> dict[str, t.Any]:
 def common(**given: t.Any) -> dict[str, t.Any]:
     """Return the options that every module has."""
     return filled(options.COMMON, **given)
+
+
+def info(*names: str, **given: t.Any) -> dict[str, t.Any]:
+    """Return the options of ``image_info``."""
+    return filled(options.COMMON, options.INFO, name=list(names), **given)
