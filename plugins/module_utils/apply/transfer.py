@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from ..model.digest import Digest
     from ..stores.base import ContentStore
 
+
 class Patience(t.NamedTuple):
     """How many blobs move at a time, and how failures of one are met.
 

@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from .layout_blobs import BlobDirectory
     from .layout_index import LayoutEntry
 
+
 class LayoutImage(t.NamedTuple):
     """One image of the store.
 
