@@ -9,7 +9,13 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.fleet.images.tests.support.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, MadeImage, make_image
+from ansible_collections.fleet.images.tests.support.images import (
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    MadeImage,
+    make_image,
+)
 from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repository, tree_digest
 from ansible_collections.fleet.images.tests.support.playbook import run_playbook
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy, Fault
@@ -89,7 +95,8 @@ def test_contradictions_are_refused(host: Host, items: list[dict[str, t.Any]], w
 
 def test_an_unknown_key_is_told_with_its_path_and_the_nearest_name(host: Host, tmp_path: Path) -> None:
     items = [{"image": "quay.example/a:1"}, {"image": "quay.example/b:1", "pul": "newer"}, {"imag": "c"}]
-    task = {"name": "state", "fleet.images.image_state": {"images": items, "engine": "layout", "store": str(host.store)}}
+    options = {"images": items, "engine": "layout", "store": str(host.store)}
+    task = {"name": "state", "fleet.images.image_state": options}
     run = run_playbook([{"hosts": "all", "gather_facts": False, "tasks": [task]}], tmp_path / "home")
     result = run.of("state").result
     assert run.of("state").status == "failed"
@@ -168,7 +175,8 @@ def sent(image: MadeImage, body: bytes, *, kind: str = OCI_MANIFEST, digest: boo
 
 
 RAW = IMAGE.manifest.data
-SCHEMA_1, SCHEMA_1_TYPE = b'{"schemaVersion":1,"fsLayers":[]}', "application/vnd.docker.distribution.manifest.v1+prettyjws"
+SCHEMA_1 = b'{"schemaVersion":1,"fsLayers":[]}'
+SCHEMA_1_TYPE = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +208,8 @@ def test_what_is_no_manifest_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(500, "server-failed"), (503, "server-failed"), (429, "rate-limited"), (418, "unexpected-answer")]
+    ("status", "code"),
+    [(500, "server-failed"), (503, "server-failed"), (429, "rate-limited"), (418, "unexpected-answer")],
 )
 def test_a_registry_that_fails_is_told_with_its_status(
     host: Host, repository: Repository, proxy: CountingProxy, status: int, code: str

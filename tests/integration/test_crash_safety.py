@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import typing as t
@@ -13,10 +14,10 @@ import pytest
 from ansible_collections.fleet.images.tests.support import skopeo
 from ansible_collections.fleet.images.tests.support.images import OCI_CONFIG, OCI_MANIFEST, Blob, MadeImage, make_image
 from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repository
-from ansible_collections.fleet.images.tests.support.proxy import CountingProxy
 from ansible_collections.fleet.images.tests.support.slow_link import SlowLink
 
 if t.TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -29,7 +30,8 @@ SEED = 20260
 def image() -> MadeImage:
     """Return an image of about 100 MiB of noise in five layers of different sizes."""
     noise = random.Random(SEED)
-    layers = [Blob("application/vnd.oci.image.layer.v1.tar", noise.randbytes(size * MIB)) for size in (40, 30, 20, 9, 1)]
+    kind = "application/vnd.oci.image.layer.v1.tar"
+    layers = [Blob(kind, noise.randbytes(size * MIB)) for size in (40, 30, 20, 9, 1)]
     rootfs = {"type": "layers", "diff_ids": [layer.digest for layer in layers]}
     config = {"architecture": "amd64", "os": "linux", "rootfs": rootfs, "config": {}}
     config_blob = Blob(OCI_CONFIG, json.dumps(config).encode())
@@ -61,7 +63,7 @@ def test_a_pull_that_is_killed_again_and_again_loses_nothing(
 
     for further in _moments(size):
         pull = host.start("image_pull", name=big_name)
-        is_under_way = link.wait_for(link.passed + further, unless=lambda: pull.poll() is not None)
+        is_under_way = link.wait_for(link.passed + further, unless=functools.partial(_has_ended, pull))
         pull.kill()
         pull.communicate()
         assert is_under_way, f"seed {SEED}: the pull ended before it was killed"
@@ -77,6 +79,10 @@ def test_a_pull_that_is_killed_again_and_again_loses_nothing(
     assert list((host.store / ".fleet-images" / "partial").iterdir()) == []
     assert host.skopeo_digest(big_name) == image.digest
     host.rest("image_pull", name=big_name)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
 
 
 def _moments(size: int) -> list[int]:

@@ -10,7 +10,15 @@ import typing as t
 import pytest
 from ansible_collections.fleet.images.tests.support import skopeo
 from ansible_collections.fleet.images.tests.support.images import make_image, make_index
-from ansible_collections.fleet.images.tests.support.lifecycle import FOREIGN, HOST, UNMADE, Host, Repository, kinds, told
+from ansible_collections.fleet.images.tests.support.lifecycle import (
+    FOREIGN,
+    HOST,
+    UNMADE,
+    Host,
+    Repository,
+    kinds,
+    told,
+)
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +31,8 @@ def context(tmp_path: Path) -> Path:
     """Return a folder with a Dockerfile that needs no base image."""
     folder = tmp_path / "context"
     folder.mkdir()
-    (folder / "Dockerfile").write_text('FROM scratch\nARG MOTTO=none\nCOPY page.html /\nLABEL motto=$MOTTO\nCMD ["/x"]\n')
+    lines = ["FROM scratch", "ARG MOTTO=none", "COPY page.html /", "LABEL motto=$MOTTO", 'CMD ["/x"]', ""]
+    (folder / "Dockerfile").write_text("\n".join(lines))
     (folder / "page.html").write_text("<h1>one</h1>\n")
     return folder
 

@@ -30,7 +30,8 @@ def test_a_fleet_is_planned_converged_and_then_at_rest(repository: Repository, t
     app, proxy = make_image({"v": b"app"}, layers=2), make_image({"v": b"proxy"})
     repository.push("app", app)
     repository.push("proxy", proxy)
-    images = [{"image": f"{repository}:app", "tags": ["fleet/app:current"]}, {"image": f"{repository}:proxy"}]
+    images: list[dict[str, t.Any]] = [{"image": f"{repository}:app", "tags": ["fleet/app:current"]}]
+    images.append({"image": f"{repository}:proxy"})
     stores = {name: Host(tmp_path / name) for name in HOSTS}
 
     planned = converge(tmp_path, images, "--check", "--diff")

@@ -167,13 +167,13 @@ def test_a_named_authority_or_no_check_opens_the_registry(
     folder = tmp_path / "certs"
     folder.mkdir()
     (folder / "ours.crt").write_bytes(Path(encrypted.ca_path).read_bytes())
-    options: dict[str, t.Any] = {
+    ways: dict[str, dict[str, t.Any]] = {
         "file": {"registry_ca_path": encrypted.ca_path},
         "folder": {"registry_ca_path": str(folder)},
         "unchecked": {"registry_validate_certs": False},
-    }[way]
+    }
     name = encrypted.reference("team/app", "1")
-    host.do("image_pull", name=name, username=USER, password=PASSWORD, **options)
+    host.do("image_pull", name=name, username=USER, password=PASSWORD, **ways[way])
     assert host.names() == {name: IMAGE.digest}
 
 
@@ -207,24 +207,23 @@ def test_a_certificate_for_another_host_and_a_registry_without_tls_are_told_apar
 
 def test_no_secret_shows_in_a_verbose_playbook_or_among_the_processes(locked: Registry, tmp_path: Path) -> None:
     refused = "Pa55-that-is-refused"
-    secrets = (PASSWORD, refused, *(base64.b64encode(f"{USER}:{word}".encode()).decode() for word in (PASSWORD, refused)))
+    words = (PASSWORD, refused)
+    secrets = (*words, *(base64.b64encode(f"{USER}:{word}".encode()).decode() for word in words))
     with CountingProxy(locked.url) as proxy:
         proxy.fail(Fault(path="/v2/", times=1000, delay=0.3))  # long enough to be seen among the processes
         name = f"{proxy.host}/team/app:1"
-        common = {"engine": "layout", "store": str(tmp_path / "store"), "username": USER, "retry": 0}
-        row = {"registry": proxy.host, "username": USER, "password": "{{ right }}"}
+        common = {"engine": "layout", "store": str(tmp_path / "store"), "retry": 0}
+        right, wrong = ({"username": USER, "password": f"{{{{ {word} }}}}"} for word in ("right", "wrong"))
+        state = {**common, **right, "images": [{"image": name}]}
+        push_options = {**common, "name": name, "repository": f"{proxy.host}/x:1"}
+        pull = {**common, **wrong, "name": name, "pull": "always"}
         tasks = [
-            {"name": "state", "fleet.images.image_state": {**common, "images": [{"image": name}], "password": "{{ right }}"}},
+            {"name": "state", "fleet.images.image_state": state},
             {
                 "name": "push",
-                "fleet.images.image_push": {**common, "name": name, "repository": f"{proxy.host}/x:1", "username": None}
-                | {"registry_auth": [row]},
+                "fleet.images.image_push": {**push_options, "registry_auth": [{"registry": proxy.host, **right}]},
             },
-            {
-                "name": "refused",
-                "fleet.images.image_pull": {**common, "name": name, "pull": "always", "password": "{{ wrong }}"},
-                "ignore_errors": True,
-            },
+            {"name": "refused", "fleet.images.image_pull": pull, "ignore_errors": True},
         ]
         # The words themselves are in a file of variables: a playbook that spells them shows them by itself.
         variables = tmp_path / "vars.json"

@@ -53,7 +53,8 @@ def test_different_images_that_share_layers(host: Host, repository: Repository) 
     images = {f"v{n}": make_image(layers=4, random_bytes=100_000, labels={"n": str(n)}) for n in range(8)}
     for tag, image in images.items():
         repository.push(tag, image)
-    lists = [[{"image": f"{repository}:v{n}", "tags": [f"local/n{n}:1"]} for n in range(8) if n % 2 == k] for k in (0, 1)]
+    items = [{"image": f"{repository}:v{n}", "tags": [f"local/n{n}:1"]} for n in range(8)]
+    lists = [items[0::2], items[1::2]]
     running = [host.start("image_state", images=wanted) for wanted in lists]
     for process, wanted in zip(running, lists, strict=True):
         assert {row["name"] for row in result(process)["images"]} == {str(item["image"]) for item in wanted}

@@ -16,7 +16,8 @@ import typing as t
 from pathlib import Path
 
 from . import images
-from .module import _RUNNER, COLLECTIONS, ModuleRun, run_module
+from .forked_module import run_forked
+from .module import _RUNNER, COLLECTIONS, ModuleRun
 from .skopeo import manifest_digest
 
 if t.TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Host(t.NamedTuple):
 
     def run(self, module: str, *, check: bool = False, **params: t.Any) -> ModuleRun:
         """Run a module on this host, with ``--diff``; its failure is a result."""
-        return run_module(module, self._options(params), check=check, diff=True, environment=self._environment())
+        return run_forked(module, self._options(params), check=check, environment=self._environment())
 
     def start(self, module: str, **params: t.Any) -> subprocess.Popen[bytes]:
         """Start a module in the background; its result is the last line that ``communicate`` returns."""
@@ -125,7 +126,8 @@ class Host(t.NamedTuple):
             document = json.loads((self.store / "index.json").read_bytes())
         except FileNotFoundError:
             return {}
-        rows = [(row["annotations"]["org.opencontainers.image.ref.name"], row["digest"]) for row in document["manifests"]]
+        key = "org.opencontainers.image.ref.name"
+        rows = [(row["annotations"][key], row["digest"]) for row in document["manifests"]]
         assert len(rows) == len(dict(rows)), f"a name is there twice: {rows}"
         return dict(rows)
 
