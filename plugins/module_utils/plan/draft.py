@@ -79,7 +79,7 @@ class Draft:
         """Plan to remove ``name``, which the host has."""
         target = self.world.names.pop(name)
         previous = digest_of(target)
-        is_last = not self.world.names_for(target.identity)
+        is_last = not self.world.is_named(target.identity)
         self._note(str(name), before=previous, after=None)
         basics = _Basics(self._next_id, name, cause, _needs(target), None, previous)
         self.actions.append(Untag(*basics, image_id=target.image_id, is_last=is_last))

@@ -119,7 +119,8 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
     if resolved.manifest is None:  # its digest is enough: the host has it by another meaning of the short name
         same = local_image(item, draft.observed)
     else:
-        same = next((other for other in draft.observed.images if _is_complete_match(resolved, other)), None)
+        alike = draft.observed.with_digest(resolved.descriptor.digest)
+        same = next((other for other in alike if _is_complete_match(resolved, other)), None)
     if same is not None:
         return _plan_name(draft, name, image=same)
     cause = _pull_cause(item, image, draft=draft, need=need)

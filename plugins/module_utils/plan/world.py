@@ -43,9 +43,9 @@ class World:
         self.names: dict[Reference, Held] = {name: held(image) for name, image in observed.by_name.items()}
         self._blobs = set(observed.blobs)
 
-    def names_for(self, identity: Identity | Pending) -> list[Reference]:
-        """Return the names that point at this image, sorted."""
-        return sorted((name for name, target in self.names.items() if target.is_same_image(identity)), key=str)
+    def is_named(self, identity: Identity | Pending) -> bool:
+        """Tell whether any name points at this image."""
+        return any(target.is_same_image(identity) for target in self.names.values())
 
     def fetch(self, blobs: Iterable[Descriptor]) -> int:
         """Count ``blobs`` as fetched; return how many bytes of them were lacking. Each blob is counted once.
