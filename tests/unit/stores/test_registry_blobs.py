@@ -76,6 +76,7 @@ def test_a_stream_at_the_end_can_be_closed_and_opened_again() -> None:
 def test_who_gets_the_whole_for_a_part_throws_the_beginning_away(offset: int, size: int) -> None:
     with OddServer(lambda _asked: Reply(body=CONTENT)) as server:
         assert read_all(store_of(server).open(BLOB._replace(size=size), offset)) == CONTENT[offset:]
+        assert ("range" in server.asked[0].headers) == (size != UNKNOWN_SIZE)
 
 
 @pytest.mark.parametrize(
