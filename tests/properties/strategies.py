@@ -20,6 +20,8 @@ from ansible_collections.fleet.images.plugins.module_utils.task.desired import r
 from ansible_collections.fleet.images.plugins.module_utils.task.resolve import resolve
 from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex, make_image, make_index
 from ansible_collections.fleet.images.tests.support.memory_engine import (
+    AMD64,
+    ARM64,
     MemoryContent,
     MemoryEngine,
     MemoryRegistries,
@@ -29,6 +31,7 @@ from hypothesis import strategies as st
 
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.apply.outcome import Outcome
+    from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
     from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired, DesiredImage
     from ansible_collections.fleet.images.plugins.module_utils.plan.plan import Plan
     from ansible_collections.fleet.images.plugins.module_utils.plan.questions import Answers, Questions
@@ -95,6 +98,7 @@ class HeldImage(t.NamedTuple):
 class World(t.NamedTuple):
     """A world before a task, and the options of that task."""
 
+    platform: Platform
     held: dict[str, HeldImage]
     lost: tuple[tuple[str, int], ...]
     remotes: dict[str, str]
@@ -105,7 +109,7 @@ class Life:
     """A world that tasks run in."""
 
     def __init__(self, world: World) -> None:
-        self.engine = MemoryEngine()
+        self.engine = MemoryEngine(world.platform)
         self.registries = MemoryRegistries()
         for name in (*NAMES, *EXTRA_NAMES):
             self.registries(parse_reference(name)).copy_from(_STOCK)
@@ -257,4 +261,4 @@ _REMOTES = st.dictionaries(_NAME, _DOCUMENT_KEYS, max_size=4).map(lambda some: {
 
 def worlds() -> st.SearchStrategy[World]:
     """Return worlds and a task in each. Many tasks contradict themselves, or want what cannot be had."""
-    return st.builds(World, _HELD, _LOST, _REMOTES, _PARAMS)
+    return st.builds(World, st.sampled_from([AMD64, AMD64, ARM64]), _HELD, _LOST, _REMOTES, _PARAMS)
