@@ -21,7 +21,8 @@ _ADDRESS = re.compile(
     r"(?:[?#].*)?",
     re.DOTALL,
 )
-_ADDRESS_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+# The scheme is bounded: without, a long run of letters is searched again from each of them.
+_ADDRESS_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[^\s\"'<>]+")
 _QUERY_IN_TEXT = re.compile(r"(?<=[\w/.-])\?[^\s\"'<>()?]*=[^\s\"'<>()]*")
 _AUTHORIZATION = re.compile(r"(authorization['\"]?\s*[:=]\s*)[^\r\n,}]+", re.IGNORECASE)
 _WHOLE_WORD_BELOW = 4  # replacing a shorter secret inside words would garble the text and thereby tell the secret
