@@ -163,15 +163,18 @@ def request(
     accept_status: Sequence[int] = (200, 201, 202),
 ) -> Answer:
     """Send one request with the registry's first account; raises ``AssertionError`` on another status."""
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-    if context := registry.ssl_context():
-        handlers.append(urllib.request.HTTPSHandler(context=context))
+    # Not build_opener: its handler for HTTPS reads every certificate of the system, for plain HTTP as well.
+    opener, context = urllib.request.OpenerDirector(), registry.ssl_context()
+    opener.add_handler(urllib.request.HTTPSHandler(context=context) if context else urllib.request.HTTPHandler())
+    opener.add_handler(urllib.request.HTTPDefaultErrorHandler())
+    opener.add_handler(urllib.request.HTTPRedirectHandler())
+    opener.add_handler(urllib.request.HTTPErrorProcessor())
     address = urljoin(registry.url, path)
     question = urllib.request.Request(address, data=body, method=method, headers=dict(headers or {}))
     for name, password in list(registry.users.items())[:1]:
         question.add_header("Authorization", "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode())
     try:
-        with urllib.request.build_opener(*handlers).open(question, timeout=60) as reply:
+        with opener.open(question, timeout=60) as reply:
             answer = Answer(reply.status, {k.lower(): v for k, v in reply.headers.items()}, reply.read())
     except urllib.error.HTTPError as error:
         with error:
