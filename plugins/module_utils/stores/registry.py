@@ -72,9 +72,8 @@ class RegistryStore:
     def has(self, descriptor: Descriptor) -> bool:
         """See ContentStore."""
         with self._ask("HEAD", self._path(descriptor), of=descriptor, expect=(200, 404)) as answer:
-            length = answer.headers.get("Content-Length", "")
-            is_other = length.isdigit() and descriptor.size not in (UNKNOWN_SIZE, int(length))
-            return answer.status == 200 and not is_other
+            length = answer.header_number("Content-Length")
+            return answer.status == 200 and (length is None or descriptor.size in (UNKNOWN_SIZE, length))
 
     def read(self, descriptor: Descriptor) -> bytes:
         """See ContentStore."""

@@ -28,11 +28,10 @@ def described(answer: Answer, reference: Reference) -> Descriptor | None:
         IntegrityError: digest-mismatch, when they speak of another manifest than the pinned one.
     """
     digest = _header_digest(answer)
-    length = answer.headers.get("Content-Length", "")
     if reference.digest is not None:
         _refuse_other(reference.digest, digest)
         digest = reference.digest
-    size = int(length) if length.isdigit() else 0  # some servers say 0 to a HEAD, and no manifest is empty
+    size = answer.header_number("Content-Length")  # some servers say 0 to a HEAD, and no manifest is empty
     if digest is None or not size or not answer.media_type or _is_web_page(answer):
         return None
     return Descriptor(answer.media_type, digest, size)

@@ -151,11 +151,8 @@ class _Session:
         return failure
 
     def _start(self) -> None:
-        query = (
-            ""
-            if self._descriptor.digest.algorithm == "sha256"
-            else "?digest-algorithm=" + (self._descriptor.digest.algorithm)
-        )
+        algorithm = self._descriptor.digest.algorithm
+        query = "" if algorithm == "sha256" else f"?digest-algorithm={algorithm}"
         with self._client.request(
             "POST", self._uploads + query, scope=self._scope, body=b"", expect=(202,), subject=self._subject
         ) as answer:
@@ -164,8 +161,7 @@ class _Session:
     def _take_session(self, answer: Answer) -> None:
         self._offset, self._is_resumed = 0, False
         self._follow(answer)
-        least = answer.headers.get("OCI-Chunk-Min-Length", "")
-        self._chunk = max(CHUNK, int(least)) if least.isdigit() else CHUNK
+        self._chunk = max(CHUNK, answer.header_number("OCI-Chunk-Min-Length") or 0)
 
     def _send_whole(self) -> ImagesError | None:
         size = self._descriptor.size

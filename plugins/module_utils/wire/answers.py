@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
 READ = 1024 * 1024
 _DRAIN = 64 * 1024
 _ENOUGH = 256 * 1024  # gathered bytes with which a read returns: what four streams lose when killed stays at 1 MiB
+_NUMBER = re.compile(r"[0-9]{1,19}")
 _PATIENCE = 0.25  # seconds for which pieces are gathered before a read returns with what it has
 
 
@@ -55,8 +57,7 @@ class Answer:
         self._waited = 0.0
         self._arrived = 0
         self._is_open = True
-        length = self.headers.get("Content-Length", "")
-        self._left: int | None = int(length) if length.isdigit() else None
+        self._left = self.header_number("Content-Length")
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             self._left = None
         if method == "HEAD":
@@ -72,6 +73,12 @@ class Answer:
     def media_type(self) -> str:
         """The Content-Type without parameters, lower-case; empty if there is none."""
         return without_parameters(self.headers.get("Content-Type", ""))
+
+    def header_number(self, name: str) -> int | None:
+        """Return the whole number that a header holds, None if it is missing or anything else."""
+        text = self.headers.get(name, "").strip()
+        # not isdigit(): a raised 2 is a digit to it and none to int()
+        return int(text) if _NUMBER.fullmatch(text) else None
 
     def header_values(self, name: str) -> list[str]:
         """Return every value of a header that may come several times."""

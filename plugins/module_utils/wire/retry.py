@@ -71,7 +71,7 @@ def parse_retry_after(text: str | None, *, now: float) -> float | None:
 
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):  # Python 3.9 raises TypeError, later ones ValueError
+    except (TypeError, ValueError, IndexError, OverflowError):  # Python 3.9 raises TypeError, later ones ValueError
         return None
     if moment.tzinfo is None:
         from datetime import timezone

@@ -31,6 +31,7 @@ SHORTEST_LIFE = 60.0
 
 _CLIENT_ID = "fleet.images"
 _EARLY = 30.0
+_LONGEST_LIFE = 7 * 24 * 3600.0  # seconds; a number of any size may come
 _WITHOUT_POST = (404, 405)
 
 
@@ -139,7 +140,10 @@ def refuse_realm(realm: str, *, host: str, is_insecure: bool) -> None:
     Raises:
         PeerError: realm-refused.
     """
-    parts = urlsplit(realm)
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        raise _realm_refused(realm, "it is no web address") from None
     name = parts.hostname or ""
     if parts.scheme not in ("https", "http") or not name:
         raise _realm_refused(realm, "it is no web address")
@@ -194,7 +198,7 @@ def _parse(raw: bytes, *, realm: str, began: float) -> _Token:
             subject=realm,
         )
     life = fields.get("expires_in")
-    seconds = max(SHORTEST_LIFE, float(life)) if isinstance(life, (int, float)) else SHORTEST_LIFE
+    seconds = max(SHORTEST_LIFE, min(life, _LONGEST_LIFE)) if isinstance(life, (int, float)) else SHORTEST_LIFE
     return _Token(text, began + seconds - min(_EARLY, seconds / 4))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ..model.errors import InputError
+from ..model.errors import InputError, UnavailableError
 
 _SUFFIXES = (".crt", ".pem", ".cert", ".cer")
 
@@ -26,6 +26,7 @@ class TrustBundle:
 
         Raises:
             InputError: ca-path-unreadable, or ca-path-empty: no certificate in PEM form there.
+            UnavailableError: temporary-file, when it cannot be written.
         """
         import tempfile
 
@@ -33,9 +34,12 @@ class TrustBundle:
         if b"-----BEGIN " not in own:
             raise _no_certificates(ca_path)
         system = Path(system_bundle).read_bytes() if Path(system_bundle).is_file() else b""
-        self._file: t.IO[bytes] = tempfile.NamedTemporaryFile(prefix="fleet-images-ca-", suffix=".pem")  # noqa: SIM115
-        self._file.write(system + b"\n" + own)
-        self._file.flush()
+        try:
+            self._file: t.IO[bytes] = tempfile.NamedTemporaryFile(prefix="fleet-images-ca-", suffix=".pem")  # noqa: SIM115
+            self._file.write(system + b"\n" + own)
+            self._file.flush()
+        except OSError as error:
+            raise _not_written(error) from error
         self.path = self._file.name
 
     def close(self) -> None:
@@ -66,6 +70,18 @@ def _unreadable(path: Path, error: OSError) -> InputError:
         code="ca-path-unreadable",
         why=error.strerror or type(error).__name__,
         fix="name an existing file in PEM form, or a folder of such files, on the host that pulls",
+        subject="registry_ca_path",
+    )
+
+
+def _not_written(error: OSError) -> UnavailableError:
+    from tempfile import gettempdir
+
+    return UnavailableError(
+        "A temporary file for the certificates cannot be written",
+        code="temporary-file",
+        why=f"{error.strerror or error}, in {gettempdir()}",
+        fix="free some space there, or let TMPDIR of the task's environment name another folder",
         subject="registry_ca_path",
     )
 

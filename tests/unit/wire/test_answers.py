@@ -156,3 +156,11 @@ def test_a_long_body_that_nobody_wants_is_not_read_and_its_place_is_free() -> No
 def test_time_is_measured_by_a_clock_that_nobody_sets() -> None:
     with OddServer(lambda _asked: Reply(body=b"x")) as server, ask(client_for(server.host)) as answer:
         assert answer._pace.clock is time.monotonic
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "-1", "1 2", "", "0x10"])
+def test_a_length_that_is_no_number_counts_as_none(length: str) -> None:
+    reply = Reply(headers=(("X-Length", length),))
+    with OddServer(lambda _asked: reply) as server, ask(client_for(server.host)) as answer:
+        assert answer.header_number("X-Length") is None
+        assert answer.header_number("Content-Length") == 0

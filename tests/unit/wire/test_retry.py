@@ -88,3 +88,8 @@ def test_retry_after_as_a_date_counts_from_now_and_is_never_negative(ahead: int)
 def test_no_retry_after_makes_trouble(text: str) -> None:
     seconds = parse_retry_after(text, now=0.0)
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize("zone", ["+99999999999999999999", "-9999", "+0099999"])
+def test_a_date_with_an_impossible_zone_asks_for_nothing(zone: str) -> None:
+    assert parse_retry_after(f"Sun, 01 Mar 2026 12:00:00 {zone}", now=NOW.timestamp()) is None

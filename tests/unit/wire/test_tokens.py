@@ -188,6 +188,11 @@ def test_what_is_no_token_is_an_error_without_the_body(desk: Desk, body: bytes, 
     assert "cut" not in str(caught.value)
 
 
+def test_a_life_of_any_number_is_taken(desk: Desk) -> None:
+    desk.server.rule = lambda _asked: Reply(body=b'{"token": "t", "expires_in": 1' + b"0" * 400 + b"}")
+    assert desk.get() == "t"
+
+
 def test_an_endless_answer_is_not_read_to_its_end(desk: Desk) -> None:
     desk.server.rule = lambda _asked: Reply(body=b" " * (LIMIT + 1))
     with pytest.raises(PeerError) as caught:
@@ -230,6 +235,8 @@ def test_a_realm_that_an_honest_registry_may_name_is_accepted(realm: str, host: 
         ("file:///etc/passwd", "registry.example.com", True),
         ("/token", "registry.example.com", True),
         ("https:///token", "registry.example.com", True),
+        ("https://[bad/token", "registry.example.com", False),
+        ("https://a\uff03b/token", "registry.example.com", False),
     ],
 )
 def test_a_realm_that_only_we_could_reach_is_refused(realm: str, host: str, is_insecure: bool) -> None:

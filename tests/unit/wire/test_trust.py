@@ -10,7 +10,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleet.images.plugins.module_utils.model.errors import InputError
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import InputError, UnavailableError
 from ansible_collections.fleet.images.plugins.module_utils.wire.trust import TrustBundle
 
 if t.TYPE_CHECKING:
@@ -67,3 +67,12 @@ def test_a_path_without_certificates_is_an_error_of_the_task(
         TrustBundle(str(make(tmp_path)), system_bundle="")
     assert caught.value.code == code
     assert caught.value.subject == "registry_ca_path"
+
+
+def test_a_temporary_file_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.pem").write_bytes(OWN)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(UnavailableError) as caught:
+        TrustBundle(str(tmp_path / "own.pem"), system_bundle="")
+    assert caught.value.code == "temporary-file"
+    assert str(tmp_path / "missing") in caught.value.why
