@@ -173,7 +173,7 @@ def raise_problems(problems: Mapping[str, ImagesError]) -> None:
 def _capitalised(text: str) -> str:
     """Start with a capital, unless the first word is an option or a value and must stay as it is written."""
     first = text.partition(" ")[0]
-    return text[:1].upper() + text[1:] if first.isalpha() else text
+    return text[:1].upper() + text[1:] if first.rstrip(",;:").isalpha() else text
 
 
 def _as_sentence(text: str) -> str:

@@ -19,13 +19,15 @@ PullPolicy = t.Literal["missing", "newer", "always", "never"]
 class DesiredBuild(t.NamedTuple):
     """An image that is built: ``key`` stands for all its inputs and is kept on the image as label ``key_label``.
 
-    ``spec`` is what the builder needs; the planner does not look into it.
+    ``spec`` is what the builder needs; the planner does not look into it. ``bases`` are the names it starts from. The
+    key is empty while one of them is yet to be built.
     """
 
     key: str
     key_label: str
     spec: object
     rebuild: t.Literal["changed", "always", "never"] = "changed"
+    bases: tuple[Reference, ...] = ()
 
 
 class DesiredImage(t.NamedTuple):

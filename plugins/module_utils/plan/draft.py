@@ -64,9 +64,10 @@ class Draft:
         return target
 
     def build(self, name: Reference, *, build: DesiredBuild, cause: str) -> Held:
-        """Plan to build an image and to name it; return what the name then holds."""
+        """Plan to build an image and to name it, after what it starts from; return what the name then holds."""
         target = Held(Pending(self._next_id), made_by=self._next_id)
-        self.actions.append(Build(*self._naming(name, target, cause=cause), build=build))
+        needs = sorted({self.world.names[base].made_by for base in build.bases if base in self.world.names} - {0})
+        self.actions.append(Build(*self._naming(name, target, cause=cause, needs=tuple(needs)), build=build))
         return target
 
     def tag(self, name: Reference, *, source: Held, cause: str) -> None:

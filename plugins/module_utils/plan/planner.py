@@ -11,6 +11,7 @@ import typing as t
 from ..model.errors import ImagesError, InputError, NotFoundError, raise_problems
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
+from .actions import Pending
 from .draft import Draft, digest_of
 from .questions import (
     build_cause,
@@ -171,6 +172,10 @@ def _plan_build(draft: Draft, item: DesiredImage) -> _Content:
     if image is not None and not cause:
         reason = "rebuild: never" if build.rebuild == "never" else "its inputs did not change"
         return _Content(str(name), held(image), previous, reason)
+    bases = [base for base in build.bases if base in draft.world.names]
+    waited_for = next((base for base in bases if isinstance(draft.world.names[base].identity, Pending)), None)
+    if waited_for is not None and image is not None and build.rebuild == "changed" and image.is_complete:
+        cause = f"its base {waited_for.familiar} is built in this run"
     return _Content(str(name), draft.build(name, build=build, cause=cause), previous, cause)
 
 

@@ -63,7 +63,8 @@ def plan_absent(draft: Draft, item: DesiredImage) -> Row:
 
 def plan_unlisted(draft: Draft, desired: Desired) -> None:
     """Plan that every name goes that no item asks for and no pattern protects, with a row for each."""
-    listed = set().union(*(names_of(item) for item in desired.images if item.is_present)) if desired.images else set()
+    wanted = [item for item in desired.images if item.is_present]
+    listed = {name for item in wanted for name in (*names_of(item), *(item.build.bases if item.build else ()))}
     for name in sorted(draft.world.names, key=str):
         if name in listed or name in draft.claims or any(is_match(name, pattern) for pattern in desired.protect):
             continue

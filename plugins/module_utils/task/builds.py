@@ -6,52 +6,77 @@
 
 from __future__ import annotations
 
-import os
-import re
 import typing as t
 
-from ..model.errors import ImagesError, InputError, NotFoundError, raise_problems
+from ..model.errors import ImagesError, raise_problems
 from ..model.host import Identity
-from ..model.reference import Reference, parse_reference
-from ..plan.questions import build_cause
+from ..model.reference import Reference
+from ..plan.questions import build_cause, names_made_by
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from ..build.base import Base, BaseImage, BuildSpec
+    from ..build.base import Base, BaseImage
     from ..build.loading import Build
     from ..model.digest import Digest
-    from ..model.host import LocalImage, Observed
-    from ..model.platform import Platform
+    from ..model.host import Observed
     from ..plan.desired import Desired, DesiredBuild, DesiredImage
+    from ..plan.questions import Answers
+    from .bases import Bases
     from .session import Session
 
 
+class Loaded(t.NamedTuple):
+    """A build whose input is known to be good. With ``asks_registry`` its bases are looked up there first."""
+
+    build: Build
+    asks_registry: bool
+
+
 class Prepared(t.NamedTuple):
-    """A build whose input is known to be good, and its bases as its key was made with; none when no build is due."""
+    """A build that may be carried out: its bases as its key was made with, less those that are built before it."""
 
     build: Build
     bases: Mapping[Base, BaseImage]
+    pending: tuple[Base, ...] = ()
 
 
-def with_keys(desired: Desired, *, observed: Observed, session: Session) -> Desired:
-    """Return ``desired`` with the key of each build's inputs. Reads contexts, and asks registries for bases' digests.
+def load(desired: Desired, *, observed: Observed, session: Session) -> Desired:
+    """Return ``desired`` with each build read and checked. Nothing but the host's files is looked at.
 
     Raises:
-        ImagesError: the input of a build is bad, or a base cannot be had. With several such builds all are told.
+        ImagesError: the input of a build is bad. With several such builds all are told.
     """
-    problems: dict[str, ImagesError] = {}
-    images: list[DesiredImage] = []
-    for item in desired.images:
-        if item.build is None:
-            images.append(item)
-            continue
-        try:
-            images.append(_with_key(item, item.build, observed=observed, session=session))
-        except ImagesError as error:
-            problems[item.path] = error
-    raise_problems(problems)
-    return desired._replace(images=tuple(images))
+
+    def loaded(item: DesiredImage, wanted: DesiredBuild) -> DesiredImage:
+        from ..build.loading import load_build
+        from .build_options import build_spec
+
+        options = t.cast("Mapping[str, t.Any]", wanted.spec)
+        build = load_build(build_spec(options, platform=item.platform, host=observed.platform))
+        for warning in build.warnings:
+            session.warn(f"{item.path}: {warning}")
+        return item._replace(build=wanted._replace(spec=Loaded(build, bool(options["pull"]))))
+
+    return _with_each(desired, loaded)
+
+
+def with_keys(desired: Desired, *, observed: Observed, answers: Answers, session: Session) -> Desired:
+    """Return ``desired``, loaded before, with the key of each build's inputs. Hashes contexts, and looks bases up.
+
+    ``answers`` tell what the pulls of the same task bring: a build may start from it, and from what is built before it.
+
+    Raises:
+        ImagesError: a base cannot be had, or a context not be read. With several such builds all are told.
+    """
+    from .bases import Bases
+
+    bases = Bases(observed, session=session)
+
+    def keyed(item: DesiredImage, wanted: DesiredBuild) -> DesiredImage:
+        return _with_key(item, wanted, observed=observed, bases=bases)
+
+    return _with_each(desired, keyed, others=lambda item: bases.expect_pull(item, answers=answers))
 
 
 def carry_out(spec: object, *, session: Session) -> Identity:
@@ -61,124 +86,64 @@ def carry_out(spec: object, *, session: Session) -> Identity:
         ImagesError: layers of a base cannot be fetched, the context changed meanwhile, or a step fails.
     """
     from ..build.native import build_image
+    from .bases import Bases
 
     if not isinstance(spec, Prepared):
         raise TypeError("a build action holds what with_keys prepared")
+    now = Bases(session.engine.observe(), session=session) if spec.pending else None
+    built = {base: now.image(base, now.digest(base)) for base in spec.pending} if now is not None else {}
     content = session.content()
     # Beside the blobs there is room for a layer; the system's folder for temporary files may be memory.
-    manifest = build_image(spec.build, bases=spec.bases, sink=content, work_folder=content.scratch())
+    manifest = build_image(spec.build, bases={**spec.bases, **built}, sink=content, work_folder=content.scratch())
     return Identity(manifest.descriptor.digest, manifest.config.digest)
 
 
-def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, session: Session) -> DesiredImage:
+def _with_each(
+    desired: Desired,
+    change: Callable[[DesiredImage, DesiredBuild], DesiredImage],
+    *,
+    others: Callable[[DesiredImage], None] = lambda item: None,
+) -> Desired:
+    """Return ``desired`` with each item that has a build changed; ``others`` see the rest, all in their order."""
+    problems: dict[str, ImagesError] = {}
+    images: list[DesiredImage] = []
+    for item in desired.images:
+        try:
+            if item.build is not None:
+                images.append(change(item, item.build))
+                continue
+            others(item)
+        except ImagesError as error:
+            problems[item.path] = error
+        images.append(item)
+    raise_problems(problems)
+    return desired._replace(images=tuple(images))
+
+
+def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, bases: Bases) -> DesiredImage:
     from ..build.inputs import KEY_LABEL
-    from ..build.loading import load_build
 
-    options = t.cast("Mapping[str, t.Any]", wanted.spec)
-    build = load_build(_build_spec(options, item.platform or _portable(observed.platform)))
-    for warning in build.warnings:
-        session.warn(f"{item.path}: {warning}")
-    digests = {base: _base_digest(base, options, observed=observed, session=session) for base in build.bases}
-    name = item.wanted
-    image = observed.by_name.get(name) if isinstance(name, Reference) else None
+    if not isinstance(wanted.spec, Loaded):
+        raise TypeError("a build is loaded before its key is made")
+    build, asks_registry = wanted.spec
+    image = observed.by_name.get(item.wanted) if isinstance(item.wanted, Reference) else None
+    pending = tuple(base for base in build.bases if bases.is_pending(base))
+    digests = {base: bases.digest(base, asks_registry=asks_registry) for base in build.bases if base not in pending}
     label = image.labels.get(KEY_LABEL, "") if image is not None else ""
-    # Only bases whose layers were read tell whether they have triggers, so the label is asked before a key is made.
-    key = label if label and build.is_current(label, digests) else build.inputs_key(digests).key
-    keyed = wanted._replace(key=key, key_label=KEY_LABEL)
+    key = "" if pending else _key(build, label, digests=digests)
+    names = tuple(bases.name_of(base) for base in build.bases)
+    keyed = wanted._replace(key=key, key_label=KEY_LABEL, bases=names)
+    if not build_cause(keyed, image):
+        return item._replace(build=keyed)
+    bases.expect_build(names_made_by(item))
     # Opened now and not when it is built: a base that does not exist for the platform is told by check mode, too.
-    bases = {
-        base: _base_image(base, digest, observed=observed, session=session)
-        for base, digest in (digests if build_cause(keyed, image) else {}).items()
-    }
-    return item._replace(build=keyed._replace(spec=Prepared(build, bases)))
+    opened = {base: bases.image(base, digest) for base, digest in digests.items()}
+    return item._replace(build=keyed._replace(spec=Prepared(build, opened, pending)))
 
 
-def _build_spec(options: Mapping[str, t.Any], platform: Platform) -> BuildSpec:
-    from ..build.base import BuildSpec
+def _key(build: Build, label: str, *, digests: Mapping[Base, Digest]) -> str:
+    """Return ``label``, if it is the key of these inputs, or their key.
 
-    return BuildSpec(
-        context=options["path"] or "",
-        platform=platform,
-        dockerfile=options["dockerfile"] or "Dockerfile",
-        dockerfile_inline=options["dockerfile_inline"] or "",
-        args={str(name): _text(value) for name, value in (options["args"] or {}).items()},
-        target=options["target"] or "",
-        labels={str(name): _text(value) for name, value in (options["labels"] or {}).items()},
-        source_date_epoch=_source_date_epoch(),
-    )
-
-
-def _portable(platform: Platform) -> Platform:
-    """Return the host's platform without its processor's level: what is built there is no other image for that."""
-    return platform._replace(variant="") if platform.architecture == "amd64" else platform
-
-
-def _source_date_epoch() -> int:
-    """Return SOURCE_DATE_EPOCH of the environment, 0 when it is not set.
-
-    Raises:
-        InputError: it is not a number of seconds.
+    Only bases whose configs were read tell whether they have triggers, so the label is asked before a key is made.
     """
-    text = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"
-    if not re.fullmatch("[0-9]{1,12}", text):
-        raise InputError(
-            f"SOURCE_DATE_EPOCH is {text!r}",
-            code="bad-source-date-epoch",
-            fix="set it to seconds since 1970, or do not set it",
-            subject="SOURCE_DATE_EPOCH",
-        )
-    return int(text)
-
-
-def _text(value: object) -> str:
-    """Return an arg's or label's value as YAML's writer meant it: true, not True."""
-    return str(value).lower() if isinstance(value, bool) else str(value if value is not None else "")
-
-
-def _base_digest(base: Base, options: Mapping[str, t.Any], *, observed: Observed, session: Session) -> Digest:
-    """Return what ``base`` means: on the host unless ``pull`` asks for the registry's word, else at its registry."""
-    reference = parse_reference(base.reference, session.defaults._replace(tag="latest"))
-    image = None if options["pull"] else _local_base(reference, base, observed=observed)
-    if image is not None and image.identity.digest is not None:
-        return image.identity.digest
-    if reference.digest is not None:
-        return reference.digest
-    try:
-        return session.registry(reference).resolve(reference).digest
-    except NotFoundError as error:
-        raise NotFoundError(
-            f"The base image {base.reference} is neither on the host nor at its registry",
-            code="base-not-found",
-            why=error.why,
-            fix="check the spelling, or build or pull it in an earlier task",
-            subject=base.reference,
-        ) from error
-
-
-def _local_base(reference: Reference, base: Base, *, observed: Observed) -> LocalImage | None:
-    image = observed.find(reference)
-    if image is None or not image.is_complete or (image.platform and not image.platform.satisfies(base.platform)):
-        return None
-    return image
-
-
-def _base_image(base: Base, digest: Digest, *, observed: Observed, session: Session) -> BaseImage:
-    """Return the base of exactly ``digest``: its tag may have moved since the key was made."""
-    from ..build.base import BaseImage
-    from ..model.image_config import parse_config
-    from ..plan.questions import Question
-    from .resolve import resolve_image, stored_manifest
-
-    reference = parse_reference(base.reference, session.defaults._replace(tag="latest"))
-    image = _local_base(reference, base, observed=observed)
-    if image is not None and image.identity.digest == digest and image.identity.manifest_digest is not None:
-        content = session.content()
-        manifest = stored_manifest(image.identity.manifest_digest, content=content)
-        return BaseImage(digest, manifest, parse_config(content.read(manifest.config)), content)
-    pinned = reference.with_digest(digest)
-    question = Question((pinned,), base.platform, is_strict=False, known=frozenset())
-    resolved = resolve_image(question, registry=session.registry)
-    if resolved.manifest is None:
-        raise TypeError("a question that knows no digest is answered with a manifest")
-    store = session.registry(pinned)
-    return BaseImage(digest, resolved.manifest, parse_config(store.read(resolved.manifest.config)), store)
+    return label if label and build.is_current(label, digests) else build.inputs_key(digests).key

@@ -52,6 +52,10 @@ class Reader:
 
     def names(self, text: str, path: str) -> tuple[Reference, ...]:
         """Return what the name ``text`` may mean, best first; empty when it is no name."""
+        if str(text).startswith("sha256:"):
+            # The grammar would take it for a repository called sha256.
+            self.problem(path, f"{text!r} is an image ID, a name is needed here", fix="write it like redis@sha256:…")
+            return ()
         try:
             return tuple(candidates(str(text), self.defaults))
         except InputError as error:

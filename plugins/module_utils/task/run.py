@@ -27,13 +27,17 @@ if t.TYPE_CHECKING:
     from ..model.host import Identity, Observed
     from ..plan.desired import Desired
     from ..plan.plan import Plan
+    from ..plan.questions import Answers
     from .options import Spec
 
 
 class Builder(t.Protocol):
     """How builds are prepared and carried out: ``task/builds.py``. Modules that never build do not ship it."""
 
-    def with_keys(self, desired: Desired, *, observed: Observed, session: Session) -> Desired:
+    def load(self, desired: Desired, *, observed: Observed, session: Session) -> Desired:
+        """Return ``desired`` with each build read and checked."""
+
+    def with_keys(self, desired: Desired, *, observed: Observed, answers: Answers, session: Session) -> Desired:
         """Return ``desired`` with the key of each build's inputs."""
 
     def carry_out(self, spec: object, *, session: Session) -> Identity:
@@ -69,10 +73,13 @@ def converge(desired: Desired, *, session: Session, builder: Builder | None, is_
     """
     session.use_registries(_registries_of(desired))
     observed = session.engine.observe()
-    if builder is not None and any(item.build is not None for item in desired.images):
-        desired = builder.with_keys(desired, observed=observed, session=session)
+    builds = builder if any(item.build is not None for item in desired.images) else None
+    if builds is not None:
+        desired = builds.load(desired, observed=observed, session=session)
     questions = ask(desired, observed)
     answers = resolve(questions, registry=session.registry, parallel=session.parallel)
+    if builds is not None:
+        desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
     plan = plan_images(desired, observed, answers=answers)
     outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builder)
     told = report(plan, outcome=outcome, engine=session.engine)

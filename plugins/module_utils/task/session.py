@@ -36,7 +36,7 @@ class Session:
             InputError: an option's value cannot be used; all such options are told.
             UnsupportedError: the engine of this host is not driven.
         """
-        _refuse_bad_numbers(params)
+        _refuse_bad_options(params)
         self._params = params
         self._registries: Registries | None = None
         self._served: frozenset[str] = frozenset()
@@ -146,13 +146,15 @@ class Session:
         )
 
 
-def _refuse_bad_numbers(params: Mapping[str, t.Any]) -> None:
+def _refuse_bad_options(params: Mapping[str, t.Any]) -> None:
     least = {"parallel": 1, "retry": 0, "retry_delay": 0, "deadline": 0}
     problems = [
         Problem(name, f"{params[name]} is too little", f"give {lowest} or more")
         for name, lowest in least.items()
         if params[name] is not None and not params[name] >= lowest  # this way round for what is no number (.nan)
     ]
+    if params["password"] and not params["username"]:
+        problems.append(Problem("password", "it is given without a username", "set username too, or use registry_auth"))
     if problems:
         raise InputError.of(problems)
 

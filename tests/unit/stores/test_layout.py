@@ -12,8 +12,8 @@ import os
 import typing as t
 
 import pytest
-from ansible_collections.fleet.images.plugins.module_utils.model.annotations import INDEX_DIGEST
 from ansible_collections.fleet.images.plugins.module_utils.model import media_types
+from ansible_collections.fleet.images.plugins.module_utils.model.annotations import INDEX_DIGEST
 from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import IntegrityError
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform

@@ -11,10 +11,10 @@ import typing as t
 
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model import media_types
+from ansible_collections.fleet.images.plugins.module_utils.model.annotations import INDEX_DIGEST
 from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
-from ansible_collections.fleet.images.plugins.module_utils.model.annotations import INDEX_DIGEST
 from ansible_collections.fleet.images.plugins.module_utils.stores.layout import LayoutStore
 from ansible_collections.fleet.images.tests.unit.stores.sample_images import opening, sample_image, sample_index
 

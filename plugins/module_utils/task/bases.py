@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The images that builds start from: on the host, at their registries, or on their way by the same task."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..build.base import BaseImage
+from ..model.errors import NotFoundError
+from ..model.image_config import parse_config
+from ..model.reference import Reference, parse_reference
+from ..plan.questions import Question, local_image, names_made_by, question_for
+from .resolve import resolve_image, stored_manifest
+
+if t.TYPE_CHECKING:
+    from ..build.base import Base
+    from ..model.digest import Digest
+    from ..model.host import LocalImage, Observed
+    from ..model.resolved import Resolved
+    from ..plan.desired import DesiredImage
+    from ..plan.questions import Answers
+    from .session import Session
+
+
+class Bases:
+    """Finds bases. Items of the same task are told in their order: what is behind an item does not serve it."""
+
+    def __init__(self, observed: Observed, *, session: Session) -> None:
+        """Look on the host as ``observed``, and at the registries of ``session``."""
+        self._observed = observed
+        self._session = session
+        self._building: set[Reference] = set()
+        self._arriving: dict[Reference, Resolved] = {}
+
+    def expect_build(self, names: set[Reference]) -> None:
+        """Take in that ``names`` will be built: what they hold is known only then."""
+        self._building |= names
+
+    def expect_pull(self, item: DesiredImage, *, answers: Answers) -> None:
+        """Take in what ``item``, which has no build, will bring by a pull."""
+        resolved = answers.images.get(question_for(item, self._observed)) if item.is_present else None
+        image = local_image(item, self._observed)
+        if resolved is not None and resolved.manifest is not None and not (image is not None and resolved.is_on(image)):
+            self._arriving.update(dict.fromkeys(names_made_by(item), resolved))
+
+    def name_of(self, base: Base) -> Reference:
+        """Return the name that ``base`` has on a host. Without a tag it is latest, as Dockerfiles mean it."""
+        return self._reference(base).without_digest()
+
+    def is_pending(self, base: Base) -> bool:
+        """Tell whether ``base`` is built by the same task, before what starts from it."""
+        return self.name_of(base) in self._building and not self._reference(base).is_pinned
+
+    def digest(self, base: Base, *, asks_registry: bool = False) -> Digest:
+        """Return what ``base`` means: by this task, on the host unless ``asks_registry``, or at its registry.
+
+        Raises:
+            NotFoundError: base-not-found.
+            ImagesError: the registry cannot be asked.
+        """
+        reference = self._reference(base)
+        if reference.digest is not None:
+            return reference.digest
+        arriving = self._arriving.get(reference)
+        if arriving is not None:
+            return arriving.descriptor.digest
+        image = None if asks_registry else self._local(base)
+        if image is not None and image.identity.digest is not None:
+            return image.identity.digest
+        try:
+            return self._session.registry(reference).resolve(reference).digest
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"The base image {base.reference} is neither on the host nor at its registry",
+                code="base-not-found",
+                why=error.why,
+                fix="check the spelling, or build or pull it before",
+                subject=base.reference,
+            ) from error
+
+    def image(self, base: Base, digest: Digest) -> BaseImage:
+        """Return the base of exactly ``digest``: its tag may have moved since the key was made.
+
+        Raises:
+            ImagesError: it cannot be read, or does not exist for the base's platform.
+        """
+        image = self._local(base)
+        if image is not None and image.identity.digest == digest and image.identity.manifest_digest is not None:
+            content = self._session.content()
+            manifest = stored_manifest(image.identity.manifest_digest, content=content)
+            return BaseImage(digest, manifest, parse_config(content.read(manifest.config)), content)
+        pinned = self._reference(base).with_digest(digest)
+        question = Question((pinned,), base.platform, is_strict=False, known=frozenset())
+        resolved = resolve_image(question, registry=self._session.registry)
+        if resolved.manifest is None:
+            raise TypeError("a question that knows no digest is answered with a manifest")
+        store = self._session.registry(pinned)
+        return BaseImage(digest, resolved.manifest, parse_config(store.read(resolved.manifest.config)), store)
+
+    def _reference(self, base: Base) -> Reference:
+        return parse_reference(base.reference, self._session.defaults._replace(tag="latest"))
+
+    def _local(self, base: Base) -> LocalImage | None:
+        image = self._observed.find(self._reference(base))
+        is_other = image is not None and image.platform is not None and not image.platform.satisfies(base.platform)
+        return image if image is not None and image.is_complete and not is_other else None

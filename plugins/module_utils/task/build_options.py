@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the options of a build, and the environment, to an order for the builder."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ..build.base import BuildSpec
+from ..model.errors import InputError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model.platform import Platform
+
+
+def build_spec(options: Mapping[str, t.Any], *, platform: Platform | None, host: Platform) -> BuildSpec:
+    """Return the order for the builder; without ``platform`` the image is for hosts like ``host``.
+
+    Raises:
+        InputError: bad-source-date-epoch.
+    """
+    return BuildSpec(
+        context=options["path"] or "",
+        platform=platform or _portable(host),
+        dockerfile=options["dockerfile"] or "Dockerfile",
+        dockerfile_inline=options["dockerfile_inline"] or "",
+        args={str(name): _text(value) for name, value in (options["args"] or {}).items()},
+        target=options["target"] or "",
+        labels={str(name): _text(value) for name, value in (options["labels"] or {}).items()},
+        source_date_epoch=_source_date_epoch(),
+    )
+
+
+def _portable(platform: Platform) -> Platform:
+    """Return the host's platform without its processor's level: what is built there is no other image for that."""
+    return platform._replace(variant="") if platform.architecture == "amd64" else platform
+
+
+def _source_date_epoch() -> int:
+    """Return SOURCE_DATE_EPOCH of the environment, 0 when it is not set.
+
+    Raises:
+        InputError: it is not a number of seconds.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"
+    if not re.fullmatch("[0-9]{1,12}", text):
+        raise InputError(
+            f"SOURCE_DATE_EPOCH is {text!r}",
+            code="bad-source-date-epoch",
+            fix="set it to seconds since 1970, or do not set it",
+            subject="SOURCE_DATE_EPOCH",
+        )
+    return int(text)
+
+
+def _text(value: object) -> str:
+    """Return an arg's or label's value as YAML's writer meant it: true, not True."""
+    return str(value).lower() if isinstance(value, bool) else str(value if value is not None else "")
