@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "build" / "collections"))
 
 from ansible_collections.fleet.images.tests.support.images import make_image, push
 from ansible_collections.fleet.images.tests.support.lifecycle import Host
+from ansible_collections.fleet.images.tests.support.module import run_module
 from ansible_collections.fleet.images.tests.support.playbook import run_playbook
 from ansible_collections.fleet.images.tests.support.registry import Registry, start_registry
 
@@ -56,7 +57,8 @@ def by_module(folder: Path, lists: dict[int, list[dict[str, str]]]) -> dict[str,
     for _ in range(ROUNDS):
         for count in COUNTS:
             started = time.perf_counter()
-            result = Host(folder / str(count)).do("image_state", images=lists[count])
+            options = {"engine": "layout", "store": str(folder / str(count)), "images": lists[count]}
+            result = run_module("image_state", options, diff=True).succeed()
             seconds[count].append(time.perf_counter() - started)
             if result["changed"]:
                 raise SystemExit("what is present was changed")

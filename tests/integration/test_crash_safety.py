@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import random
+import time
 import typing as t
 
 import pytest
@@ -79,6 +80,32 @@ def test_a_pull_that_is_killed_again_and_again_loses_nothing(
     assert list((host.store / ".fleet-images" / "partial").iterdir()) == []
     assert host.skopeo_digest(big_name) == image.digest
     host.rest("image_pull", name=big_name)
+
+
+def test_a_pull_that_is_killed_while_it_names_its_image_leaves_all_or_nothing(
+    host: Host, repository: Repository, link: SlowLink
+) -> None:
+    moments = random.Random(SEED)
+    expected: dict[str, str] = {}
+    for number in range(10):
+        image = make_image({"n": b"%d" % number}, layers=2, random_bytes=20_000, seed=number + 1)
+        repository.push(f"v{number}", image)
+        name = f"{link.host}/{repository.path}:v{number}"
+        size = sum(len(blob.data) for blob in (image.manifest, image.config, *image.layers))
+        pull = host.start("image_pull", name=name)
+        link.wait_for(link.passed + size, unless=functools.partial(_has_ended, pull))
+        time.sleep(moments.random() * 0.08)  # the last byte is sent: now it is stored, named and reported
+        pull.kill()
+        pull.communicate()
+        names = host.names()
+        assert names in (expected, {**expected, name: image.digest})
+        host.blobs()
+        for stored, digest in names.items():
+            assert host.skopeo_digest(stored) == digest
+        expected[name] = image.digest
+        host.do("image_pull", name=name, pull="missing")
+        assert host.names() == expected
+        assert skopeo.umoci_names(host.store) == sorted(expected)
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
