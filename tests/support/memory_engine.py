@@ -27,7 +27,8 @@ from ansible_collections.fleet.images.tests.support.images import MadeImage, Mad
 
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.engines.base import Engine
-    from ansible_collections.fleet.images.plugins.module_utils.stores.base import ContentStore, OpenAt, ReadStream
+    from ansible_collections.fleet.images.plugins.module_utils.stores.base import ContentStore
+    from ansible_collections.fleet.images.plugins.module_utils.wire.streams import OpenAt, ReadStream
     from ansible_collections.fleet.images.tests.support.images import Blob
 
 AMD64 = Platform("linux", "amd64")

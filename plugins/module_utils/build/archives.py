@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import os
 import tempfile
 import typing as t
 
 from ..model.errors import IntegrityError, UnavailableError, UnsupportedError
-from .base import CHUNK
+from ..wire.streams import CHUNK, pieces
 
 if t.TYPE_CHECKING:
     import tarfile
@@ -22,7 +21,7 @@ if t.TYPE_CHECKING:
 
     from ..model.descriptor import Descriptor
     from ..model.errors import ImagesError
-    from .base import OpenAt, ReadStream
+    from ..wire.streams import OpenAt, ReadStream
 
 _MAGICS = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "zstd": b"\x28\xb5\x2f\xfd"}
 _PEEK = 512
@@ -179,7 +178,7 @@ class Archive:
             ):
                 try:
                     plain = self._plain(stored)
-                    for chunk in iter(functools.partial(plain.read, CHUNK), b""):
+                    for chunk in pieces(plain):
                         spool.write(chunk)
                 except _damages() as error:
                     stored.finish()
@@ -308,7 +307,7 @@ class _Verified(io.RawIOBase):
         """
         if self._hasher is None or self._expected is None:
             return
-        for chunk in iter(functools.partial(self._stream.read, CHUNK), b""):
+        for chunk in pieces(self._stream):
             self._hasher.update(chunk)
         if self._hasher.hexdigest() != self._expected.digest.encoded:
             raise IntegrityError(

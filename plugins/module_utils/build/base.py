@@ -11,30 +11,14 @@ import typing as t
 from ..model.errors import InputError, Problem
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
     from ..model.image_config import ImageConfig
     from ..model.manifest import Manifest
     from ..model.platform import Platform
-
-    OpenAt = Callable[[int], "ReadStream"]
-    """Opens bytes from an offset, >= 0; whoever called closes."""
-
-CHUNK = 1024 * 1024
-"""Bytes that are read at once: large reads, and memory that does not grow with files."""
-
-
-class ReadStream(t.Protocol):
-    """Bytes that can be read once, front to back. Whoever opened it closes it."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return 1 to ``size`` bytes, ``b""`` at the end."""
-
-    def close(self) -> None:
-        """Free what the stream holds. Idempotent."""
-
+    from ..wire.streams import OpenAt, ReadStream
 
 class BlobSource(t.Protocol):
     """Where the layers of a base image are read from. Every content store is one."""

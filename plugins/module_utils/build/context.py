@@ -6,20 +6,20 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import hashlib
 import os
 import stat
 import typing as t
 
 from ..model.errors import ConflictError, InputError
-from .base import CHUNK
+from ..wire.streams import pieces
 from .tree import FOLDER, Entry, Node, Tree, join
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .base import ReadStream
+    from ..wire.streams import ReadStream
     from .ignore import IgnoreRules
     from .tree import Parts
 
@@ -212,12 +212,9 @@ def _entry(item: os.DirEntry[str]) -> Entry | None:
 def _hash(entry: Entry) -> str:
     hasher = hashlib.sha256()
     if entry.content is not None:
-        stream = entry.content.open()
-        try:
-            for chunk in iter(functools.partial(stream.read, CHUNK), b""):
+        with contextlib.closing(entry.content.open()) as stream:
+            for chunk in pieces(stream):
                 hasher.update(chunk)
-        finally:
-            stream.close()
     return hasher.hexdigest()
 
 

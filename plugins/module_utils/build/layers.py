@@ -14,7 +14,7 @@ Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; 
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import hashlib
 import os
 import typing as t
@@ -23,8 +23,8 @@ from ..model.descriptor import Descriptor
 from ..model.digest import Digest
 from ..model.errors import ConflictError, UnsupportedError
 from ..model.media_types import OCI_LAYER
+from ..wire.streams import pieces
 from .archives import BLOCK, Spool, spooling
-from .base import CHUNK
 from .tree import join
 from .unpacking import WHITEOUT
 
@@ -112,15 +112,12 @@ def _copy(entry: Entry, emit: Callable[[bytes], None], *, name: str) -> None:
     if entry.content is None:
         return
     left = entry.size
-    stream = entry.content.open()
-    try:
-        for chunk in iter(functools.partial(stream.read, CHUNK), b""):
+    with contextlib.closing(entry.content.open()) as stream:
+        for chunk in pieces(stream):
             left -= len(chunk)
             if left < 0:
                 break
             emit(chunk)
-    finally:
-        stream.close()
     if left:
         raise ConflictError(
             f"A file changed its size during the build: {name}",

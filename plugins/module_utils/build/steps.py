@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..model.descriptor import Descriptor
-    from .base import ReadStream
+    from ..wire.streams import ReadStream
     from .loading import Build
     from .parser import Instruction
     from .stages import Stage

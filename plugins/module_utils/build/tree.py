@@ -11,7 +11,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .base import ReadStream
+    from ..wire.streams import ReadStream
 
     Parts = tuple[str, ...]
     """A path below the root, cut at slashes; empty: the root."""

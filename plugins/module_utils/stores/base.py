@@ -13,31 +13,12 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..model.descriptor import Descriptor
     from ..model.reference import Reference
+    from ..wire.streams import OpenAt, ReadStream
 
 DOCUMENT_LIMIT = 8 * 1024 * 1024
 """Most bytes of a manifest, index or config that ``ContentStore.read`` returns."""
-
-
-class ReadStream(t.Protocol):
-    """Bytes that can be read once, front to back. Whoever opened it closes it."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return 1 to ``size`` bytes, ``b""`` at the end. May raise any ImagesError."""
-
-    def close(self) -> None:
-        """Free what the stream holds. Idempotent."""
-
-
-if t.TYPE_CHECKING:
-    OpenAt = Callable[[int], ReadStream]
-    """Opens the bytes of one blob from an offset in bytes, >= 0. The writer chooses the offset (resume) and closes.
-
-    May be called more than once: a writer that finds its kept part damaged starts again at 0.
-    """
 
 
 class StoredName(t.NamedTuple):

@@ -28,7 +28,8 @@ if t.TYPE_CHECKING:
 
     from ..model.digest import Digest
     from ..model.reference import Reference
-    from .base import ContentStore, OpenAt, ReadStream, StoredName
+    from ..wire.streams import OpenAt, ReadStream
+    from .base import ContentStore, StoredName
     from .layout_collect import Collected
     from .layout_images import LayoutImage
 

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
-    from .base import OpenAt
+    from ..wire.streams import OpenAt
 
 UNREADABLE = (NotFoundError, IntegrityError, PeerError, UnsupportedError)
 """What reading a missing or damaged document raises; a disk that fails or forbids is another matter, not among them."""

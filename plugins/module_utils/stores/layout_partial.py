@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from ..model.descriptor import Descriptor
-    from .base import OpenAt
+    from ..wire.streams import OpenAt
 
 
 class PartialFile(t.NamedTuple):

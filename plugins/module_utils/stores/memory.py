@@ -19,7 +19,8 @@ from .verify import Verifier, check_bytes, copy_hashing, read_verified
 if t.TYPE_CHECKING:
     from ..model.digest import Digest
     from ..model.reference import Reference
-    from .base import ContentStore, OpenAt, ReadStream
+    from ..wire.streams import OpenAt, ReadStream
+    from .base import ContentStore
 
 
 class MemoryStore:

@@ -25,7 +25,8 @@ if t.TYPE_CHECKING:
 
     from ..wire.answers import Answer
     from ..wire.registry_client import RegistryClient
-    from .base import ContentStore, OpenAt, ReadStream
+    from ..wire.streams import OpenAt, ReadStream
+    from .base import ContentStore
 
 
 class RegistryStore:

@@ -12,13 +12,13 @@ import typing as t
 from ..model.descriptor import UNKNOWN_SIZE
 from ..model.errors import PeerError, UnavailableError
 from ..wire.redact import redact_url
+from ..wire.streams import CHUNK
 
 if t.TYPE_CHECKING:
     from ..model.descriptor import Descriptor
     from ..wire.answers import Answer
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
-_SKIP = 1024 * 1024
 
 
 def range_header(descriptor: Descriptor, offset: int) -> dict[str, str]:
@@ -57,7 +57,7 @@ class BlobStream:
             UnavailableError: connection-broken, timed-out, too-slow: open again from where this stream ended.
         """
         while self._ahead:
-            skipped = self.answer.read(min(self._ahead, _SKIP))
+            skipped = self.answer.read(min(self._ahead, CHUNK))
             if not skipped:
                 raise _ended_early(self.answer, self._ahead)
             self._ahead -= len(skipped)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .verify import CHUNK, Verifier, size_mismatch
+from ..wire.streams import CHUNK
+from .verify import Verifier, size_mismatch
 
 if t.TYPE_CHECKING:
     from ..model.descriptor import Descriptor
-    from .base import OpenAt, ReadStream
+    from ..wire.streams import OpenAt, ReadStream
 
 
 class Sender:

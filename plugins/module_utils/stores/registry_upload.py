@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from ..wire.answers import Answer
     from ..wire.refusals import Refusal
     from ..wire.registry_client import RegistryClient
-    from .base import OpenAt
+    from ..wire.streams import OpenAt
 
 CHUNK = 16 * 1024 * 1024
 """Bytes of a chunk, where the registry does not ask for more. Front ends that cap requests mostly allow as much."""

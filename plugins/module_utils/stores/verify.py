@@ -12,17 +12,14 @@ import typing as t
 
 from ..model.descriptor import UNKNOWN_SIZE
 from ..model.errors import IntegrityError, PeerError
+from ..wire.streams import CHUNK, pieces
 from .base import DOCUMENT_LIMIT
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..model.descriptor import Descriptor
-    from .base import ReadStream
-
-CHUNK = 1024 * 1024
-"""Bytes per read: smaller ones cost more system calls and waits for the interpreter lock than they save memory."""
-
+    from ..wire.streams import ReadStream
 
 class Verifier:
     """Counts and hashes bytes as they pass, then says whether they are what ``descriptor`` promised."""
@@ -95,14 +92,14 @@ def read_verified(stream: ReadStream, descriptor: Descriptor) -> bytes:
     """
     if descriptor.size > DOCUMENT_LIMIT:
         raise _too_large(descriptor, descriptor.size)
-    verifier, pieces = Verifier(descriptor), []
-    while piece := stream.read(CHUNK):
+    verifier, parts = Verifier(descriptor), []
+    for piece in pieces(stream):
         verifier.update(piece)
         if verifier.count > DOCUMENT_LIMIT:
             raise _too_large(descriptor, verifier.count)
-        pieces.append(piece)
+        parts.append(piece)
     verifier.finish()
-    return b"".join(pieces)
+    return b"".join(parts)
 
 
 def copy_hashing(
@@ -116,7 +113,7 @@ def copy_hashing(
         IntegrityError: size-mismatch, when there are more bytes than promised.
     """
     if not hash_beside:
-        for piece in _pieces(stream, verifier, buffers=1):
+        for piece in _buffered(stream, verifier, buffers=1):
             verifier.update(piece)
             write(piece)
         return
@@ -124,7 +121,7 @@ def copy_hashing(
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         hashed = thread.submit(verifier.update, b"")
-        for piece in _pieces(stream, verifier, buffers=2):
+        for piece in _buffered(stream, verifier, buffers=2):
             hashed.result()
             hashed = thread.submit(verifier.update, piece)
             write(piece)
@@ -142,11 +139,11 @@ def size_mismatch(wanted: Descriptor, actual: str) -> IntegrityError:
     )
 
 
-def _pieces(stream: ReadStream, verifier: Verifier, *, buffers: int) -> Iterator[memoryview]:
+def _buffered(stream: ReadStream, verifier: Verifier, *, buffers: int) -> Iterator[memoryview]:
     """Yield what ``stream`` gives, from that many buffers in turn; no buffer is larger than what is still expected."""
     read_into: Callable[[memoryview], int] | None = getattr(stream, "readinto", None)
     if read_into is None:
-        while piece := stream.read(CHUNK):
+        for piece in pieces(stream):
             yield memoryview(piece)
         return
     # One byte more than expected, so that content that is too long shows.

@@ -14,11 +14,11 @@ from ..model.errors import PeerError, UnavailableError
 from ..model.media_types import without_parameters
 from .faults import connection_broken, fault
 from .redact import redact_url
+from .streams import CHUNK, pieces
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-READ = 1024 * 1024
 _DRAIN = 64 * 1024
 _ENOUGH = 256 * 1024  # gathered bytes with which a read returns: what four streams lose when killed stays at 1 MiB
 _NUMBER = re.compile(r"[0-9]{1,19}")
@@ -85,7 +85,7 @@ class Answer:
         values: list[str] = self._raw.headers.getlist(name)
         return values
 
-    def read(self, size: int = READ, /) -> bytes:
+    def read(self, size: int = CHUNK, /) -> bytes:
         """Return 1 to ``size`` bytes of the body as they were sent, ``b""`` at the end.
 
         Raises:
@@ -93,17 +93,17 @@ class Answer:
         """
         if not self._is_open:
             return b""
-        pieces: list[bytes] = []
+        parts: list[bytes] = []
         wanted, began = size, self._pace.clock()
         while wanted > 0:
             piece = self._read_some(wanted)
             if not piece:
                 break
-            pieces.append(piece)
+            parts.append(piece)
             wanted -= len(piece)
             if size - wanted >= _ENOUGH or self._pace.clock() - began > _PATIENCE:
                 break
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def body(self, limit: int) -> bytes:
         """Return the rest of the body and close.
@@ -112,8 +112,8 @@ class Answer:
             PeerError: too-large, above ``limit`` bytes. UnavailableError: as ``read``.
         """
         with self:
-            pieces, size = [], 0
-            while piece := self.read():
+            parts, size = [], 0
+            for piece in pieces(self):
                 size += len(piece)
                 if size > limit:
                     raise PeerError(
@@ -123,21 +123,21 @@ class Answer:
                         fix="check that the address is a container registry",
                         subject=redact_url(self.url),
                     )
-                pieces.append(piece)
-            return b"".join(pieces)
+                parts.append(piece)
+            return b"".join(parts)
 
     def beginning(self, limit: int) -> bytes:
         """Return up to ``limit`` bytes of the body, as many as can be had without failing, and close."""
         with self:
-            pieces: list[bytes] = []
+            parts: list[bytes] = []
             left = limit
             try:
                 while left > 0 and (piece := self.read(left)):
-                    pieces.append(piece)
+                    parts.append(piece)
                     left -= len(piece)
             except UnavailableError:
                 pass
-            return b"".join(pieces)
+            return b"".join(parts)
 
     def close(self) -> None:
         """Finish with the body: a short rest is read so that the connection can be used again. Idempotent."""

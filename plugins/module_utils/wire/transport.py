@@ -6,40 +6,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import typing as t
 
 from ..model.errors import PeerError, UnsupportedError
-from .answers import READ, Answer
+from .answers import Answer
 from .budget import Budget
 from .faults import fault
 from .redact import redact_url
+from .streams import pieces
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .answers import Pace
     from .registry_settings import RegistrySettings
+    from .streams import ReadStream
     from .trust import TrustBundle
 
 USER_AGENT = "fleet.images/1.0.0"
 _CONNECT_SECONDS = 15.0
 
 
-class Source(t.Protocol):
-    """Bytes to send, read once, front to back."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return 1 to ``size`` bytes, ``b""`` at the end."""
-
-    def close(self) -> None:
-        """Free what it holds."""
-
-
 class Body(t.NamedTuple):
     """``length`` bytes that ``open`` gives; it is called for each sending and the stream is closed after it."""
 
-    open: Callable[[], Source]
+    open: Callable[[], ReadStream]
     length: int
 
 
@@ -104,7 +97,7 @@ class Transport:
             prepared = session.prepare_request(request)
             prepared.url = url  # requests rewrites escapes, and signed addresses and state tokens must stay as they are
             if body is not None:
-                prepared.body = body if isinstance(body, bytes) else _pieces(body)
+                prepared.body = body if isinstance(body, bytes) else _opened(body)
                 prepared.headers["Content-Length"] = str(len(body) if isinstance(body, bytes) else body.length)
             # not through the session: it prepares to follow redirects even when it is told not to
             return session.get_adapter(url).send(
@@ -157,13 +150,9 @@ def _keep(request: t.Any) -> t.Any:
     return request
 
 
-def _pieces(body: Body) -> Iterator[bytes]:
-    source = body.open()
-    try:
-        while piece := source.read(READ):
-            yield piece
-    finally:
-        source.close()
+def _opened(body: Body) -> Iterator[bytes]:
+    with contextlib.closing(body.open()) as stream:
+        yield from pieces(stream)
 
 
 def _refuse_encoding(answer: Answer) -> None:

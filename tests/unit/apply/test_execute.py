@@ -51,7 +51,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.apply.outcome import Outcome
     from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
     from ansible_collections.fleet.images.plugins.module_utils.plan.plan import Plan
-    from ansible_collections.fleet.images.plugins.module_utils.stores.base import OpenAt, ReadStream
+    from ansible_collections.fleet.images.plugins.module_utils.wire.streams import OpenAt, ReadStream
 
 NO_RETRY = Patience(2, lambda failures, elapsed: None)
 ONE_BY_ONE = NO_RETRY._replace(parallel=1)

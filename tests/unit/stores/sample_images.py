@@ -21,7 +21,8 @@ from ansible_collections.fleet.images.plugins.module_utils.model.platform import
 
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference
-    from ansible_collections.fleet.images.plugins.module_utils.stores.base import ContentStore, OpenAt
+    from ansible_collections.fleet.images.plugins.module_utils.stores.base import ContentStore
+    from ansible_collections.fleet.images.plugins.module_utils.wire.streams import OpenAt
 
 
 class SampleImage(t.NamedTuple):

@@ -13,9 +13,9 @@ import typing as t
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ConflictError, UnavailableError
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
-from ansible_collections.fleet.images.plugins.module_utils.stores.base import ReadStream
 from ansible_collections.fleet.images.plugins.module_utils.stores.file_lock import locked
 from ansible_collections.fleet.images.plugins.module_utils.stores.layout import LayoutStore
+from ansible_collections.fleet.images.plugins.module_utils.wire.streams import ReadStream
 from ansible_collections.fleet.images.tests.unit.stores.sample_images import SampleImage, sample_image, sample_index
 
 if t.TYPE_CHECKING:

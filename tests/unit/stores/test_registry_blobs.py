@@ -18,7 +18,7 @@ from ansible_collections.fleet.images.tests.unit.stores.sample_images import noi
 from ansible_collections.fleet.images.tests.unit.wire.odd_server import Asked, OddServer, Reply, client_for
 
 if t.TYPE_CHECKING:
-    from ansible_collections.fleet.images.plugins.module_utils.stores.base import ReadStream
+    from ansible_collections.fleet.images.plugins.module_utils.wire.streams import ReadStream
 
 CONTENT = noise("blob", 2_500_000)
 BLOB = Descriptor.of(CONTENT, media_types.OCI_LAYER_GZIP)

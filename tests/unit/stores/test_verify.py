@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ansible_collections.fleet.images.plugins.module_utils.stores.base import ReadStream
+    from ansible_collections.fleet.images.plugins.module_utils.wire.streams import ReadStream
 
 SOME = Descriptor.of(b"some content", "text/plain")
 
