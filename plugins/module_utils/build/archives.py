@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import tempfile
 import typing as t
@@ -27,6 +28,9 @@ _MAGICS = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "zst
 _PEEK = 512
 BLOCK = 512
 """Bytes of a tar header."""
+_ID_LIMIT = 2**32 - 1  # of user and group IDs in Linux; the last one means none
+_DEVICE_LIMIT = 8**7  # what a plain header holds; Linux has less
+_ENDS = 8  # empty reads that tarfile may need to see that an archive is over
 
 
 class Spool(t.NamedTuple):
@@ -141,8 +145,11 @@ class Archive:
 
         stored = _Verified(self._open_at(0), self._verify)
         try:
-            with tarfile.open(fileobj=self._plain(stored), mode="r|", errorlevel=1) as tar:
-                yield from tar
+            plain = t.cast("t.IO[bytes]", _Ending(self._plain(stored)))
+            with tarfile.open(fileobj=plain, mode="r|", errorlevel=1) as tar:
+                for info in tar:
+                    _refuse_impossible(info)
+                    yield info
             stored.finish()
         except _damages() as error:
             # A wrong digest explains a damaged archive better than the damage does.
@@ -263,6 +270,43 @@ def _zstd(stream: t.IO[bytes]) -> t.IO[bytes]:
     return reader
 
 
+class _Ending:
+    """A stream for ``tarfile``, which would skip what a header promises by reading for hours beyond the end."""
+
+    def __init__(self, stream: t.IO[bytes]) -> None:
+        self._stream = stream
+        self._ends = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes; EOFError when somebody goes on after the end."""
+        chunk = self._stream.read(size)
+        self._ends = 0 if chunk else self._ends + 1
+        if self._ends > _ENDS:
+            raise EOFError("it ends before its members do")
+        return chunk
+
+
+def _refuse_impossible(info: tarfile.TarInfo) -> None:
+    """Do nothing if each number and name of ``info`` can be one of a file.
+
+    Raises:
+        ValueError: one cannot; it says which.
+    """
+    limits = {
+        "uid": (info.uid, _ID_LIMIT),
+        "gid": (info.gid, _ID_LIMIT),
+        "device": (max(info.devmajor, info.devminor), _DEVICE_LIMIT),
+        "size": (info.size, 2**63),
+    }
+    for what, (number, limit) in limits.items():
+        if not 0 <= number < limit:
+            raise ValueError(f"{info.name!r} has the {what} {number}")
+    if not abs(info.mtime) < math.inf:  # this way round for what is no number
+        raise ValueError(f"{info.name!r} has the time {info.mtime}")
+    if "\0" in info.name + info.linkname:
+        raise ValueError(f"{info.name!r} has a zero byte in a name")
+
+
 def _damages() -> tuple[type[Exception], ...]:
     """What reading bytes that are no such archive raises. Opening errors are the opener's and pass through."""
     import gzip
@@ -270,7 +314,11 @@ def _damages() -> tuple[type[Exception], ...]:
     import tarfile
     import zlib
 
-    known = (tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError, OSError, ValueError)
+    # RecursionError: tarfile reads each header before a member by a call of its own, however many there are.
+    known = (
+        *(tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile),
+        *(EOFError, OSError, ValueError, RecursionError),
+    )
     try:
         import zstandard
     except ImportError:

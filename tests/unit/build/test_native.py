@@ -273,6 +273,47 @@ def test_a_damaged_archive_is_told_with_its_line(workshop: Workshop, tar_of: Cal
     assert caught.value.subject == "dockerfile_inline:2"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pax_headers": {"mtime": "inf"}},
+        {"pax_headers": {"mtime": "nan"}},
+        {"pax_headers": {"uid": "-3"}},
+        {"pax_headers": {"gid": "99999999999999999999"}},
+        {"pax_headers": {"size": "-3"}},
+        {"pax_headers": {"size": "99999999999999"}},
+        {"pax_headers": {"path": "a\0b"}},
+        {"pax_headers": {"linkpath": "a\0b"}},
+    ],
+    ids=str,
+)
+def test_impossible_numbers_and_names_of_an_archive_are_told(
+    workshop: Workshop, tar_of: Callable[..., bytes], fields: dict[str, t.Any]
+) -> None:
+    workshop.write({"x.tar": tar_of(("f", tarfile.REGTYPE, {"body": b"1", **fields}))})
+    with pytest.raises(InputError) as caught:
+        workshop.build("FROM scratch\nADD x.tar /\n")
+    assert caught.value.code == "bad-archive"
+
+
+def test_a_device_with_a_number_that_no_header_holds_is_told(workshop: Workshop) -> None:
+    info = tarfile.TarInfo("f")
+    info.type, info.devmajor = tarfile.CHRTYPE, 2**31
+    workshop.write({"x.tar": info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)})
+    with pytest.raises(InputError) as caught:
+        workshop.build("FROM scratch\nADD x.tar /\n")
+    assert caught.value.code == "bad-archive"
+
+
+def test_thousands_of_headers_before_a_member_are_told(workshop: Workshop) -> None:
+    info = tarfile.TarInfo("f")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1
+    workshop.write({"x.tar": (info.tobuf(tarfile.GNU_FORMAT) + bytes(512)) * 3000})
+    with pytest.raises(InputError) as caught:
+        workshop.build("FROM scratch\nADD x.tar /\n")
+    assert caught.value.code == "bad-archive"
+
+
 def test_stages_that_the_target_does_not_need_are_not_looked_at(workshop: Workshop) -> None:
     dockerfile = "FROM missing AS a\nRUN x\nCOPY nothing /\nFROM scratch AS b\nCOPY <<E /b\nE\nFROM b AS c\nRUN y\n"
     build = workshop.load(dockerfile, target="B")
