@@ -344,7 +344,7 @@ def main() -> None:
     run_task(
         read_build,
         options={**BUILD, **BUILD_RESULT},
-        builder=builds,
+        builder=lambda: builds,
         required_one_of=[("path", "dockerfile_inline")],
         mutually_exclusive=[("dockerfile", "dockerfile_inline")],
     )

@@ -31,8 +31,8 @@ extends_documentation_fragment:
 options:
   images:
     description:
-      - The images, in the order in which they are needed. An entry may use a name that an earlier one gives. Base
-        images of builds must be on the host or at a registry before the task runs.
+      - The images, in the order in which they are needed. An entry may use a name that an earlier one gives,
+        also as the base image of its build.
       - A name may be listed once. Contradictions between entries are errors.
     type: list
     elements: dict
@@ -453,14 +453,19 @@ error:
       sample: []
 """
 
-from ..module_utils.task import builds
 from ..module_utils.task.desired import read_state
 from ..module_utils.task.options import PULL, STATE
-from ..module_utils.task.run import run_task
+from ..module_utils.task.run import Builder, run_task
+
+
+def open_builder() -> Builder:
+    from ..module_utils.task import builds
+
+    return builds
 
 
 def main() -> None:
-    run_task(read_state, options={**PULL, **STATE}, builder=builds)
+    run_task(read_state, options={**PULL, **STATE}, builder=open_builder)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,11 @@ from ..model import media_types
 from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.manifest import parse_manifest
 from . import content_graph
-from .file_lock import locked
 from .layout_blobs import UNREADABLE, BlobDirectory
 from .layout_files import explained, make_directory, replace_file
 from .layout_images import ImageReader
 from .layout_index import LayoutEntry, LayoutIndex, store_damaged
 from .layout_root import STATE, open_root
-from .verify import check_bytes
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -90,6 +88,8 @@ class LayoutStore:
 
         Without ``reference`` nothing leads to it: ``collect`` removes it after its grace period, unless an index does.
         """
+        from .verify import check_bytes
+
         check_bytes(raw, descriptor)
         descriptor = descriptor._replace(size=len(raw))
         parts = content_graph.children_of(raw, descriptor)
@@ -192,6 +192,8 @@ class LayoutStore:
 
     @contextlib.contextmanager
     def _locked_index(self) -> Iterator[LayoutIndex]:
+        from .file_lock import locked
+
         with explained(self.root):
             make_directory(self._state)
             with locked(self._state / "lock"):

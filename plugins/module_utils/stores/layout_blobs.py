@@ -16,9 +16,7 @@ import typing as t
 from ..model.descriptor import UNKNOWN_SIZE
 from ..model.errors import ConflictError, IntegrityError, NotFoundError, PeerError, UnsupportedError
 from . import content_graph
-from .file_lock import locked
 from .layout_files import explained, make_directory, sync_directory
-from .verify import read_verified
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +66,8 @@ class BlobDirectory:
 
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a document or config, verified (see ContentStore)."""
+        from .verify import read_verified
+
         with contextlib.closing(self.open(descriptor)) as stream:
             return read_verified(stream, descriptor)
 
@@ -102,6 +102,7 @@ class BlobDirectory:
         """
         if self.has(descriptor):
             return False
+        from .file_lock import locked
         from .layout_partial import PartialFile
 
         path = self.path(descriptor.digest)

@@ -11,7 +11,6 @@ import typing as t
 
 from ..model.errors import InputError, NotFoundError, PeerError, UnsupportedError
 from ..model.fields import Fields
-from .file_lock import locked
 from .layout_files import make_directory, replace_file
 from .layout_index import LayoutIndex, store_damaged
 
@@ -66,6 +65,8 @@ def _refuse_foreign(root: Path) -> None:
 
 
 def _create(root: Path, marker: Path) -> None:
+    from .file_lock import locked
+
     state = root / STATE
     make_directory(state)
     make_directory(root / "blobs" / "sha256")

@@ -41,8 +41,6 @@ def resolve(questions: Questions, *, registry: OpenRegistry, parallel: int) -> A
     Raises:
         ImagesError: an image cannot be resolved. With several an ApplyError that tells all.
     """
-    if not questions.images and not questions.remotes:
-        return Answers()
     images = in_parallel(
         questions.images, lambda question: resolve_image(question, registry=registry), parallel=parallel
     )

@@ -14,11 +14,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ..apply.outcome import Outcome
 from ..model.reference import Reference
 from ..plan.planner import plan_images
-from ..plan.questions import ask
+from ..plan.questions import Answers, ask
 from .failure import failures_told
 from .options import COMMON
 from .report import report
-from .resolve import resolve
 from .session import Session
 
 if t.TYPE_CHECKING:
@@ -27,7 +26,7 @@ if t.TYPE_CHECKING:
     from ..model.host import Identity, Observed
     from ..plan.desired import Desired
     from ..plan.plan import Plan
-    from ..plan.questions import Answers
+    from ..plan.questions import Questions
     from .options import Spec
 
 
@@ -44,12 +43,21 @@ class Builder(t.Protocol):
         """Build, and return what was built."""
 
 
+if t.TYPE_CHECKING:
+    OpenBuilder = Callable[[], Builder]
+
+
 def run_task(
-    read: Callable[[Mapping[str, t.Any]], Desired], *, options: Spec, builder: Builder | None = None, **rules: t.Any
+    read: Callable[[Mapping[str, t.Any]], Desired],
+    *,
+    options: Spec,
+    builder: OpenBuilder | None = None,
+    **rules: t.Any,
 ) -> None:
     """Run a module that converges: ``read`` says what its options desire, ``options`` are its own beside the common.
 
-    ``builder`` serves items with a build. ``rules`` go to AnsibleModule. Ends the process, as modules do.
+    ``builder`` opens what serves items with a build, if there are any. ``rules`` go to AnsibleModule. Ends the process,
+    as modules do.
     """
     module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True, **rules)
     started = time.monotonic()
@@ -65,7 +73,7 @@ def run_task(
         module.exit_json(**result, elapsed=round(time.monotonic() - started, 3))
 
 
-def converge(desired: Desired, *, session: Session, builder: Builder | None, is_dry: bool) -> dict[str, t.Any]:
+def converge(desired: Desired, *, session: Session, builder: OpenBuilder | None, is_dry: bool) -> dict[str, t.Any]:
     """Return the result of bringing the session's host to ``desired``; with ``is_dry`` of what that would be.
 
     Raises:
@@ -73,17 +81,26 @@ def converge(desired: Desired, *, session: Session, builder: Builder | None, is_
     """
     session.use_registries(_registries_of(desired))
     observed = session.engine.observe()
-    builds = builder if any(item.build is not None for item in desired.images) else None
+    has_builds = any(item.build is not None for item in desired.images)
+    builds = builder() if builder is not None and has_builds else None
     if builds is not None:
         desired = builds.load(desired, observed=observed, session=session)
     questions = ask(desired, observed)
-    answers = resolve(questions, registry=session.registry, parallel=session.parallel)
+    answers = _answers(questions, session)
     if builds is not None:
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
     plan = plan_images(desired, observed, answers=answers)
-    outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builder)
+    outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builds)
     told = report(plan, outcome=outcome, engine=session.engine)
     return {**told, "warnings_told": [*plan.warnings, *session.warnings()]}
+
+
+def _answers(questions: Questions, session: Session) -> Answers:
+    if not any(questions):
+        return Answers()
+    from .resolve import resolve
+
+    return resolve(questions, registry=session.registry, parallel=session.parallel)
 
 
 def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outcome:

@@ -13,7 +13,6 @@ from ..engines.layout import LayoutEngine
 from ..engines.select import select_engine
 from ..model.errors import InputError, Problem
 from ..model.reference import Defaults, Reference
-from ..wire.retry import RetryPolicy
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -52,6 +51,7 @@ class Session:
     def patience(self) -> Patience:
         """Return how transfers meet failures."""
         from ..apply.transfer import Patience
+        from ..wire.retry import RetryPolicy
 
         policy = RetryPolicy(self._params["retry"], self._params["retry_delay"], self._params["deadline"])
         return Patience(self.parallel, lambda failures, elapsed: policy.pause(failures, elapsed=elapsed))
