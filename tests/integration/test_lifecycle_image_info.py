@@ -94,3 +94,12 @@ def test_an_image_of_an_index_tells_its_index_and_platform(host: Host, repositor
     assert rows[FOREIGN]["manifest_digest"] == foreign.digest
     error = host.refuse("image_info", name=index.partition(":")[2][:12])
     assert error["code"] == "ambiguous-id"
+
+
+def test_a_registry_that_nobody_named_may_be_down(host: Host, repository: Repository, image: MadeImage) -> None:
+    moved = repository.push("1", image)
+    host.do("image_state", images=[{"image": f"{repository}:1", "tags": ["127.0.0.1:1/local/app:1"]}])
+    result = host.do("image_info", remote=True)
+    assert result["remotes"] == {f"{repository}:1": moved}
+    assert "127.0.0.1:1/local/app:1 is at its registry is not known" in str(result["warnings"])
+    assert host.refuse("image_info", name=["127.0.0.1:1/local/app:1"], remote=True)["code"] == "connection-refused"

@@ -48,7 +48,8 @@ class ImagesError(Exception):
 
     def __str__(self) -> str:
         """Join what, why and fix into the message a user reads."""
-        return " ".join(_as_sentence(part) for part in (self.what, self.why, _capitalised(self.fix)) if part)
+        told = f"{self.what}: {self.why}" if self.why else self.what
+        return " ".join(_as_sentence(part) for part in (told, _capitalised(self.fix)) if part)
 
     def to_json(self) -> dict[str, t.Any]:
         """Return the machine-readable form that modules give back as ``error``."""

@@ -64,6 +64,8 @@ def parse_manifest(raw: bytes, *, media_type: str = "", subject: str = "manifest
     descriptor = Descriptor.of(raw, actual)
     if media_types.is_index(actual):
         return Index(raw, descriptor, tuple(Descriptor.from_json(entry) for entry in fields.objects("manifests")))
+    if not fields.has("layers"):
+        raise fields.wrong("layers", "is missing")
     whose_subject = fields.optional_object("subject")
     return Manifest(
         raw,

@@ -37,6 +37,13 @@ class _Basics(t.NamedTuple):
     size: int = 0
 
 
+class Told(t.NamedTuple):
+    """What the diff tells behind the digests where they stay: a platform, or damage."""
+
+    before: str = ""
+    after: str = ""
+
+
 class Draft:
     """Actions planned so far, the world they lead to, and the problems that forbid the plan."""
 
@@ -53,13 +60,13 @@ class Draft:
         self._before: dict[str, str] = {}
         self._after: dict[str, str] = {}
 
-    def pull(self, name: Reference, *, resolved: Resolved, cause: str) -> Held:
+    def pull(self, name: Reference, *, resolved: Resolved, cause: str, told: Told = Told()) -> Held:  # noqa: B008
         """Plan to fetch ``resolved`` (its manifest is known) and to name it; return what the name then holds."""
         manifest, identity = resolved.manifest, resolved.identity
         if manifest is None:
             raise TypeError(f"{name} is pulled although its manifest was not asked for")
         target = Held(identity, str(identity.config_digest or ""), manifest.size, self._next_id)
-        basics = self._naming(name, target, cause=cause, size=self.world.fetch(manifest.blobs()))
+        basics = self._naming(name, target, cause=cause, size=self.world.fetch(manifest.blobs()), told=told)
         self.actions.append(Pull(*basics, resolved=resolved))
         return target
 
@@ -81,14 +88,14 @@ class Draft:
         target = self.world.names.pop(name)
         previous = digest_of(target)
         is_last = not self.world.is_named(target.identity)
-        self._note(str(name), before=previous, after=None)
+        self._note(str(name), before=_text(previous), after=None)
         basics = _Basics(self._next_id, name, cause, _needs(target), None, previous)
         self.actions.append(Untag(*basics, image_id=target.image_id, is_last=is_last))
 
     def push(self, name: Reference, *, source: Held, remote: Digest | None, cause: str) -> None:
         """Plan to make ``name`` at its registry, which points at ``remote``, point at what ``source`` holds."""
         digest = source.identity.manifest_digest if isinstance(source.identity, Identity) else None
-        self._note(f"{name} (registry)", before=remote, after=str(digest or _PENDING_TEXT))
+        self._note(f"{name} (registry)", before=_text(remote), after=str(digest or _PENDING_TEXT))
         basics = _Basics(self._next_id, name, cause, _needs(source), digest, remote, source.size)
         self.actions.append(Push(*basics, source=source.identity))
 
@@ -124,18 +131,26 @@ class Draft:
         return len(self.actions) + 1
 
     def _naming(
-        self, name: Reference, target: Held, *, cause: str, needs: tuple[int, ...] = (), size: int = 0
+        self,
+        name: Reference,
+        target: Held,
+        *,
+        cause: str,
+        needs: tuple[int, ...] = (),
+        size: int = 0,
+        told: Told = Told(),  # noqa: B008 (immutable)
     ) -> _Basics:
         """Let ``name`` point at ``target`` in the world; return the basics of the action that does it."""
         before, digest = digest_of(self.world.names.get(name)), digest_of(target)
         self.world.names[name] = target
-        self._note(str(name), before=before, after=str(digest or _PENDING_TEXT))
+        was = f"{before}{told.before}" if before is not None else None
+        self._note(str(name), before=was, after=f"{digest or _PENDING_TEXT}{told.after}")
         return _Basics(self._next_id, name, cause, needs, digest, before, size)
 
-    def _note(self, name: str, *, before: Digest | None, after: str | None) -> None:
+    def _note(self, name: str, *, before: str | None, after: str | None) -> None:
         """Keep what ``name`` pointed at before the first and after the last change of it."""
         if before is not None and name not in self._after:
-            self._before.setdefault(name, str(before))
+            self._before.setdefault(name, before)
         if after is None:
             self._after.pop(name, None)
         else:
@@ -145,6 +160,10 @@ class Draft:
 def digest_of(target: Held | None) -> Digest | None:
     """Return the digest of what a name holds; None for nothing, or when it is not known yet."""
     return target.identity.digest if target is not None and isinstance(target.identity, Identity) else None
+
+
+def _text(digest: Digest | None) -> str | None:
+    return str(digest) if digest is not None else None
 
 
 def _needs(source: Held) -> tuple[int, ...]:

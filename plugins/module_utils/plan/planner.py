@@ -12,7 +12,7 @@ from ..model.errors import ImagesError, InputError, NotFoundError, raise_problem
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
 from .actions import Pending
-from .draft import Draft, digest_of
+from .draft import Draft, Told, digest_of
 from .questions import (
     build_cause,
     damage_of,
@@ -126,7 +126,12 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
         return _plan_name(draft, name, image=same)
     cause = _pull_cause(item, image, draft=draft, need=need)
     previous = image.identity.digest if image is not None else None
-    return _Content(str(name), draft.pull(name, resolved=resolved, cause=cause), previous, cause)
+    told = Told()
+    if image is not None and not image.is_complete:
+        told = Told(before=" (damaged)")
+    elif image is not None and need == "platform":
+        told = Told(f" ({image.platform})", f" ({item.platform or draft.observed.platform})")
+    return _Content(str(name), draft.pull(name, resolved=resolved, cause=cause, told=told), previous, cause)
 
 
 def _is_wanted(resolved: Resolved, image: LocalImage, *, need: Need) -> bool:

@@ -153,7 +153,8 @@ def build_cause(build: DesiredBuild, image: LocalImage | None) -> str:
 
 def damage_of(image: LocalImage) -> str:
     """Return what is wrong with an image that is not complete."""
-    return f"{len(image.missing)} of its parts are missing or damaged"
+    count = len(image.missing)
+    return f"{count} of its parts {'is' if count == 1 else 'are'} missing or damaged"
 
 
 def question_for(item: DesiredImage, observed: Observed) -> Question:

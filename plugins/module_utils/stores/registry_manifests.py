@@ -11,6 +11,7 @@ import typing as t
 from ..model.descriptor import Descriptor
 from ..model.digest import Digest
 from ..model.errors import ConflictError, ImagesError, InputError, IntegrityError, NotFoundError, PeerError
+from ..wire.redact import redact_url
 from .base import DOCUMENT_LIMIT
 
 if t.TYPE_CHECKING:
@@ -29,7 +30,7 @@ def described(answer: Answer, reference: Reference) -> Descriptor | None:
     """
     digest = _header_digest(answer)
     if reference.digest is not None:
-        _refuse_other(reference.digest, digest)
+        _refuse_other(reference.digest, digest, subject=str(reference))
         digest = reference.digest
     size = answer.header_number("Content-Length")  # some servers say 0 to a HEAD, and no manifest is empty
     if digest is None or not size or not answer.media_type or _is_web_page(answer):
@@ -49,10 +50,10 @@ def received(answer: Answer, reference: Reference) -> tuple[bytes, Descriptor]:
     promised = _header_digest(answer)
     raw = answer.body(DOCUMENT_LIMIT)
     if reference.digest is not None:
-        _refuse_other(reference.digest, promised)
+        _refuse_other(reference.digest, promised, subject=str(reference))
         promised = reference.digest
     digest = _hash_like(promised, raw)
-    _refuse_other(promised, digest)
+    _refuse_other(promised, digest, subject=str(reference))
     return raw, Descriptor(answer.media_type, digest, len(raw))
 
 
@@ -62,7 +63,7 @@ def check_header(answer: Answer, digest: Digest) -> None:
     Raises:
         IntegrityError: digest-mismatch.
     """
-    _refuse_other(digest, _header_digest(answer))
+    _refuse_other(digest, _header_digest(answer), subject=redact_url(answer.url))
 
 
 def not_found(reference: Reference) -> NotFoundError:
@@ -121,16 +122,16 @@ def _hash_like(promised: Digest | None, raw: bytes) -> Digest:
     return Digest(promised.algorithm, hasher.hexdigest())
 
 
-def _refuse_other(wanted: Digest | None, actual: Digest | None) -> None:
+def _refuse_other(wanted: Digest | None, actual: Digest | None, *, subject: str) -> None:
     """Compare where it can be: docker-registry 2.8.2 answers with a sha256 to who asks by sha512."""
     if wanted is None or actual is None or wanted.algorithm != actual.algorithm or wanted == actual:
         return
     raise IntegrityError(
-        f"The registry gave another manifest than {wanted}",
+        f"The registry gave another manifest for {subject}",
         code="digest-mismatch",
-        why=f"it is {actual}",
+        why=f"{wanted} was due, it is {actual}",
         fix="try again; if it happens again, a proxy or cache on the way changes manifests",
-        subject=str(wanted),
+        subject=subject,
     )
 
 

@@ -43,6 +43,8 @@ def run_info(*, options: Spec) -> None:
             result = inform(asked, params=module.params, session=session)
         finally:
             session.close()
+        for warning in session.warnings():
+            module.warn(warning)
         module.exit_json(changed=False, **result, elapsed=round(time.monotonic() - started, 3))
 
 
@@ -115,17 +117,20 @@ def _row(image: LocalImage, *, is_detailed: bool, session: Session) -> dict[str,
 
 
 def _remotes(asked: list[Asked], found: list[LocalImage], *, session: Session) -> dict[str, str]:
-    """Return the digest that each name asked for (or found) has at its registry now; "" where it is not there."""
+    """Return the digest that each name asked for, or found, has at its registry now; "" where it is not there."""
     from ..model.errors import ImagesError, raise_problems
     from .resolve import in_parallel, remote_digest
 
-    names = [name for _text, candidates in asked for name in candidates[:1]] or [
-        name for image in found for name in image.names
-    ]
-    references = list(dict.fromkeys(name for name in names if isinstance(name, Reference)))
+    wanted = [name for _text, candidates in asked for name in candidates[:1] if isinstance(name, Reference)]
+    references = list(dict.fromkeys(wanted or [name for image in found for name in image.names]))
     session.use_registries({reference.registry for reference in references})
     got = in_parallel(
         references, lambda name: remote_digest(name, registry=session.registry), parallel=session.parallel
     )
-    raise_problems({str(name): answer for name, answer in got.items() if isinstance(answer, ImagesError)})
-    return {str(name): str(answer or "") for name, answer in got.items()}
+    problems = {str(name): answer for name, answer in got.items() if isinstance(answer, ImagesError)}
+    if asked:
+        raise_problems(problems)
+    # Of a whole host some names are local only, and nobody asked for their registries.
+    for name, problem in problems.items():
+        session.warn(f"What {name} is at its registry is not known: {problem}")
+    return {str(name): str(answer or "") for name, answer in got.items() if str(name) not in problems}

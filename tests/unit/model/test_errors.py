@@ -28,7 +28,7 @@ KINDS = [AuthError, ConflictError, IntegrityError, NotFoundError, PeerError, Una
 
 def test_the_message_is_made_of_sentences() -> None:
     error = NotFoundError("No such tag", code="image-not-found", why="status 404", fix="Look at the tags!", subject="x")
-    assert str(error) == "No such tag. status 404. Look at the tags!"
+    assert str(error) == "No such tag: status 404. Look at the tags!"
     assert str(NotFoundError("No such tag", code="image-not-found")) == "No such tag."
 
 

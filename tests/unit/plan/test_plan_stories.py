@@ -251,6 +251,19 @@ def test_a_named_platform_replaces_an_image_of_another(story: Story) -> None:
     assert "its platform is linux/amd64, linux/arm64 is wanted)" in text
 
 
+def test_the_diff_of_a_name_whose_digest_stays_tells_what_changes(story: Story) -> None:
+    story.host.hold(BOTH.images[0], "app:1", index=BOTH)
+    story.registries.push("app:1", BOTH)
+    diff = story.plan(present("app:1", platform="linux/arm64")).diff()
+    assert diff["before"] == f"docker.io/library/app:1 {BOTH.digest} (linux/amd64)\n"
+    assert diff["after"] == f"docker.io/library/app:1 {BOTH.digest} (linux/arm64)\n"
+
+    story.host.content.lose(BOTH.images[0].layers[0].digest)
+    diff = story.plan(present("app:1")).diff()
+    assert diff["before"] == f"docker.io/library/app:1 {BOTH.digest} (damaged)\n"
+    assert diff["after"] == f"docker.io/library/app:1 {BOTH.digest}\n"
+
+
 def test_an_image_that_came_from_an_index_for_another_platform_is_replaced(story: Story) -> None:
     story.host.hold(BOTH.images[1], "app:1", index=BOTH)
     story.registries.push("app:1", BOTH)
@@ -301,7 +314,7 @@ def test_a_damaged_image_is_pulled_when_its_tag_is_pinned_to_the_index_it_came_f
     story.host.hold(BOTH.images[0], "app:1")
     story.host.content.lose(BOTH.images[0].layers[0].digest)
     story.registries.push("app:1", BOTH)
-    assert "1 of its parts are missing or damaged)" in story.text(present(f"app:1@{BOTH.digest}"))
+    assert "1 of its parts is missing or damaged)" in story.text(present(f"app:1@{BOTH.digest}"))
 
 
 def test_a_damaged_image_is_pulled_and_only_what_it_lost_counts(story: Story) -> None:
@@ -311,7 +324,7 @@ def test_a_damaged_image_is_pulled_and_only_what_it_lost_counts(story: Story) ->
     lost = len(ONE.layers[0].data)
     assert story.text(present("app:1")) == (
         f"Plan: 1 to pull; {lost} B to move.\n"
-        f"  ~ pull  app:1  {short(ONE)} -> {short(ONE)}  ({lost} B, 1 of its parts are missing or damaged)\n"
+        f"  ~ pull  app:1  {short(ONE)} -> {short(ONE)}  ({lost} B, 1 of its parts is missing or damaged)\n"
     )
 
 
@@ -327,7 +340,7 @@ def test_never_pulling_a_damaged_image_says_that_it_is_damaged(story: Story) -> 
     story.host.content.lose(ONE.layers[0].digest)
     with pytest.raises(NotFoundError) as caught:
         story.plan(present("app:1", pull="never"))
-    assert caught.value.why == "1 of its parts are missing or damaged"
+    assert caught.value.why == "1 of its parts is missing or damaged"
 
 
 # --- tags ---------------------------------------------------------------------------------------------------------
@@ -440,7 +453,7 @@ def test_a_damaged_build_is_redone(story: Story, rebuild: str) -> None:
     story.host.hold(old, "app:dev")
     story.host.content.lose(old.layers[0].digest)
     text = story.text(built("app:dev", "k1", rebuild=rebuild))  # type: ignore[arg-type]
-    assert text.endswith("(1 of its parts are missing or damaged)\n")
+    assert text.endswith("(1 of its parts is missing or damaged)\n")
 
 
 def test_a_build_that_did_not_change_is_pushed_where_it_lacks(story: Story) -> None:

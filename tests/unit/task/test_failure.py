@@ -47,7 +47,7 @@ def failure(error: Exception) -> dict[str, t.Any]:
 def test_an_explained_error_is_told_as_a_sentence_and_as_data() -> None:
     told = failure(NotFoundError("It is gone", code="gone", why="404", fix="push it", subject="app:1"))
     assert told.keys() == {"msg", "error"}
-    assert told["msg"] == "It is gone. 404. Push it."
+    assert told["msg"] == "It is gone: 404. Push it."
     expected = {
         "class": "NotFoundError",
         "code": "gone",
