@@ -24,9 +24,14 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..wire.answers import Answer
+    from ..wire.refusals import Refusal
     from ..wire.registry_client import RegistryClient
     from ..wire.streams import OpenAt, ReadStream
     from .base import ContentStore
+
+# What docker-registry 2.8.2 says while somebody else pushes the same blob: it empties the blob's link before it writes
+# it anew, and who looks in between finds no digest there.
+_HALF_LINKED = frozenset({"DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"})
 
 
 class RegistryStore:
@@ -158,15 +163,31 @@ class RegistryStore:
         return f"{self._client.registry}/{self._repository}"
 
     def _put(self, raw: bytes, descriptor: Descriptor, *, target: str) -> None:
-        path, subject = self._manifest_path(target), f"{self._name} ({target})"
+        subject, failures = f"{self._name} ({target})", 0
+        while True:
+            refusal = self._put_once(raw, descriptor, target=target, subject=subject)
+            if refusal is None:
+                return
+            failures += 1
+            if not _HALF_LINKED.issubset(refusal.codes) or not self._client.pause(failures):
+                raise registry_manifests.refused(refusal, descriptor, subject=subject)
+
+    def _put_once(self, raw: bytes, descriptor: Descriptor, *, target: str, subject: str) -> Refusal | None:
         headers = {"Content-Type": descriptor.media_type}
         expect = (200, 201, 202, 400, 404, 413)
         with self._client.request(
-            "PUT", path, scope=self._push, headers=headers, body=raw, expect=expect, subject=subject
+            "PUT",
+            self._manifest_path(target),
+            scope=self._push,
+            headers=headers,
+            body=raw,
+            expect=expect,
+            subject=subject,
         ) as answer:
             if answer.status >= 400:
-                raise registry_manifests.refused(self._client.refusal(answer), descriptor, subject=subject)
+                return self._client.refusal(answer)
             registry_manifests.check_header(answer, descriptor.digest)
+            return None
 
     def _stream(self, descriptor: Descriptor, *, offset: int) -> BlobStream:
         headers = range_header(descriptor, offset)
