@@ -13,7 +13,6 @@ from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.errors import ApplyError, ImagesError
 from ..model.host import Identity
 from ..model.manifest import Manifest, parse_manifest
-from ..model.media_types import is_nondistributable
 from ..plan.actions import Build, Pending, Pull, Push, Tag, Untag
 from .outcome import Outcome
 from .transfer import BlobCopy, Copies, patiently
@@ -76,14 +75,15 @@ class _Run:
         if not actions:
             return
         content = self._host.content()
-        lacking = {action.id: {blob.digest for blob in _moved_blobs(action)} for action in actions}
+        blobs = {action.id: _manifest(action).moved_blobs() for action in actions}
+        lacking = {at: {blob.digest for blob in wanted} for at, wanted in blobs.items()}
         wanted_by: dict[Digest, list[Pull]] = {}
         for action in actions:
             for digest in lacking[action.id]:
                 wanted_by.setdefault(digest, []).append(action)
         sources = {action.id: self._registry(action.resolved.reference) for action in actions}
         copies = Copies(
-            (BlobCopy(blob, sources[action.id], content) for action in actions for blob in _moved_blobs(action)),
+            (BlobCopy(blob, sources[at], content) for at, wanted in blobs.items() for blob in wanted),
             patience=self._patience,
         )
 
@@ -152,7 +152,7 @@ class _Run:
     def _push(self, action: Push) -> None:
         content, target = self._host.content(), self._registry(action.reference)
         manifest = self._stored(self._identity(action.source), content)
-        copies = Copies([BlobCopy(blob, content, target) for blob in manifest.blobs()], patience=self._patience)
+        copies = Copies([BlobCopy(blob, content, target) for blob in manifest.moved_blobs()], patience=self._patience)
         copies.run(lambda digest: None)
         self.moved += copies.moved
         if copies.failed:
@@ -178,11 +178,6 @@ def _manifest(action: Pull) -> Manifest:
     if action.resolved.manifest is None:
         raise TypeError("a pull is planned with its manifest")
     return action.resolved.manifest
-
-
-def _moved_blobs(action: Pull) -> list[Descriptor]:
-    """Config and layers, less the layers that are fetched from elsewhere and never moved."""
-    return [blob for blob in _manifest(action).blobs() if not is_nondistributable(blob.media_type)]
 
 
 def _drops_content(plan: Plan) -> bool:

@@ -11,7 +11,6 @@ import time
 import typing as t
 
 from ..model.errors import ImagesError, IntegrityError
-from ..model.media_types import is_nondistributable
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,8 +44,8 @@ class Copies:
     """Blobs on their way. ``done`` and ``failed`` are told blob by blob; after a failure no further blob is started."""
 
     def __init__(self, copies: Iterable[BlobCopy], *, patience: Patience) -> None:
-        """Take the blobs to move; each digest is moved once, layers that may not be moved are left out."""
-        unique = {copy.blob.digest: copy for copy in copies if not is_nondistributable(copy.blob.media_type)}
+        """Take the blobs to move; each digest is moved once."""
+        unique = {copy.blob.digest: copy for copy in copies}
         self._copies = sorted(unique.values(), key=lambda copy: (-copy.blob.size, str(copy.blob.digest)))
         self._patience = patience
         self._stopped = threading.Event()

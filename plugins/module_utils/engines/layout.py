@@ -12,7 +12,9 @@ from ..model.annotations import INDEX_DIGEST
 from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.errors import NotFoundError
 from ..model.host import Identity, LocalImage, Observed
-from ..model.manifest import parse_manifest
+from ..model.image_config import parse_config
+from ..model.manifest import Manifest, parse_manifest
+from ..model.media_types import is_config
 from ..wire.host_platform import host_platform
 from .base import Description
 
@@ -21,7 +23,6 @@ if t.TYPE_CHECKING:
 
     from ..model.digest import Digest
     from ..model.image_config import ImageConfig
-    from ..model.manifest import Manifest
     from ..model.platform import Platform
     from ..model.reference import Reference
     from .base import Engine
@@ -112,21 +113,38 @@ class LayoutEngine:
         Raises:
             NotFoundError: image-not-found.
         """
-        for row in self._open(False).images():
-            is_it = row.descriptor.digest == image.identity.manifest_digest
-            if is_it and row.config is not None and row.manifest is not None:
-                settings = row.config.fields.optional_object("config")
-                return Description(
-                    config=settings.values if settings is not None else {},
-                    history=row.config.history,
-                    layers=tuple(str(layer.digest) for layer in row.manifest.layers),
-                )
-        raise NotFoundError(
-            f"The image {image.id} is gone", code="image-not-found", fix="run the task again", subject=image.id
+        try:
+            manifest, config = _documents(self._open(False), image)
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"The image {image.id} is gone",
+                code="image-not-found",
+                why=error.why,
+                fix="run the task again",
+                subject=image.id,
+            ) from error
+        settings = config.fields.optional_object("config") if config is not None else None
+        return Description(
+            config=settings.values if settings is not None else {},
+            history=config.history if config is not None else (),
+            layers=tuple(str(layer.digest) for layer in manifest.layers),
         )
 
     def close(self) -> None:
         """See Engine."""
+
+
+def _documents(directory: ImageDirectory, image: LocalImage) -> tuple[Manifest, ImageConfig | None]:
+    """Return manifest and config of one image, without reading any other; no config where it is of another kind."""
+    if image.identity.manifest_digest is None:
+        raise TypeError("an image of a layout is known by its manifest")
+    raw = directory.read(Descriptor("", image.identity.manifest_digest, UNKNOWN_SIZE))
+    manifest = parse_manifest(raw, subject=image.id)
+    if not isinstance(manifest, Manifest):
+        raise TypeError(f"{image.id} is an index")
+    if not is_config(manifest.config.media_type):
+        return manifest, None
+    return manifest, parse_config(directory.read(manifest.config), subject=image.id)
 
 
 def _local_image(row: StoredImage) -> LocalImage:

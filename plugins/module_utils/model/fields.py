@@ -47,7 +47,9 @@ class Fields(t.NamedTuple):
                 fix="check that the address is a container registry and not a web page or a proxy's error page",
                 subject=what,
             ) from error
-        return cls(_of_type(parsed, dict, what=what, path="the top level"), what)
+        if not isinstance(parsed, dict):
+            raise _wrong_shape(what, "the top level", problem="is not an object")
+        return cls(parsed, what)
 
     def has(self, key: str) -> bool:
         """Tell whether ``key`` is there with a value."""
@@ -74,11 +76,11 @@ class Fields(t.NamedTuple):
 
     def digest(self, key: str) -> Digest:
         """Return the digest at ``key``."""
-        return self._digest(self.text(key), self._path(key))
+        return self._digest(self.text(key), key)
 
     def digests(self, key: str) -> list[Digest]:
         """Return the digests in the list at ``key``; empty when missing."""
-        return [self._digest(text, self._path(f"{key}[{at}]")) for at, text in enumerate(self.texts(key))]
+        return [self._digest(text, f"{key}[{at}]") for at, text in enumerate(self.texts(key))]
 
     def object(self, key: str) -> Fields:
         """Return the object at ``key``."""
@@ -112,27 +114,30 @@ class Fields(t.NamedTuple):
         return f"{self.path}.{key}" if self.path else key
 
     def _required(self, key: str, wanted: type[_T]) -> _T:
-        if not self.has(key):
+        value = self.values.get(key)
+        if value is None:
             raise self.wrong(key, "is missing")
-        return _of_type(self.values[key], wanted, what=self.what, path=self._path(key))
+        return self._checked(value, wanted, key=key)
 
     def _elements(self, key: str, wanted: type[_T]) -> list[_T]:
         if not self.has(key):
             return []
         rows = self._required(key, list)
-        return [_of_type(row, wanted, what=self.what, path=self._path(f"{key}[{at}]")) for at, row in enumerate(rows)]
+        for at, row in enumerate(rows):
+            if type(row) is not wanted:  # its key is made for errors only: most rows are right
+                self._checked(row, wanted, key=f"{key}[{at}]")
+        return rows
 
-    def _digest(self, text: str, path: str) -> Digest:
+    def _checked(self, value: t.Any, wanted: type[_T], *, key: str) -> _T:
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is int):
+            raise self.wrong(key, f"is not {_TYPE_NAMES[wanted]}")
+        return value
+
+    def _digest(self, text: str, key: str) -> Digest:
         try:
             return Digest.parse(text)
         except InputError as error:
-            raise _wrong_shape(self.what, path, problem=f"{text!r} is not a digest: {error.why}") from error
-
-
-def _of_type(value: t.Any, wanted: type[_T], *, what: str, path: str) -> _T:
-    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is int):
-        raise _wrong_shape(what, path, problem=f"is not {_TYPE_NAMES[wanted]}")
-    return value
+            raise self.wrong(key, f"{text!r} is not a digest: {error.why}") from error
 
 
 def _wrong_shape(what: str, path: str, *, problem: str) -> PeerError:

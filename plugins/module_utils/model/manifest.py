@@ -40,6 +40,10 @@ class Manifest(t.NamedTuple):
         """Return config and layers, each digest once."""
         return list({part.digest: part for part in (self.config, *self.layers)}.values())
 
+    def moved_blobs(self) -> list[Descriptor]:
+        """Return the blobs less the layers that must not be distributed: those come from elsewhere (layer.md)."""
+        return [part for part in self.blobs() if not media_types.is_nondistributable(part.media_type)]
+
 
 def parse_manifest(raw: bytes, *, media_type: str = "", subject: str = "manifest") -> Manifest | Index:
     """Return the manifest or index that ``raw`` is.

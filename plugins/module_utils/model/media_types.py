@@ -33,6 +33,11 @@ def is_index(media_type: str) -> bool:
     return media_type in (OCI_INDEX, DOCKER_LIST)
 
 
+def is_config(media_type: str) -> bool:
+    """Tell whether ``media_type`` is of an image's config: other content has manifests, too."""
+    return media_type in (OCI_CONFIG, DOCKER_CONFIG)
+
+
 def is_document(media_type: str) -> bool:
     """Tell whether registries keep content of ``media_type`` under ``/manifests/``."""
     return is_manifest(media_type) or is_index(media_type)

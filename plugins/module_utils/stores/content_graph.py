@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model import media_types
 from ..model.annotations import INDEX_DIGEST
 from ..model.errors import ConflictError, NotFoundError
 from ..model.index import Index
@@ -28,11 +27,11 @@ _NAMES_SHOWN = 10
 def children(document: Manifest | Index) -> list[Descriptor]:
     """Return what must be stored with ``document``: config and layers, or the manifests of an index, each once.
 
-    Layers that must not be distributed are left out: they come from elsewhere (image-spec layer.md).
+    Layers that must not be distributed are left out.
     """
     if isinstance(document, Index):
         return list({entry.digest: entry for entry in document.manifests}.values())
-    return [part for part in document.blobs() if not media_types.is_nondistributable(part.media_type)]
+    return document.moved_blobs()
 
 
 def children_of(raw: bytes, descriptor: Descriptor) -> list[Descriptor]:

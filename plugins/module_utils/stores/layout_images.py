@@ -15,7 +15,6 @@ from ..model.errors import InputError, PeerError, UnsupportedError
 from ..model.image_config import ImageConfig, parse_config
 from ..model.index import Index
 from ..model.manifest import Manifest, parse_manifest
-from . import content_graph
 from .base import DOCUMENT_LIMIT
 
 if t.TYPE_CHECKING:
@@ -101,10 +100,10 @@ class ImageReader:
         manifest = self._document(target)
         if not isinstance(manifest, Manifest):
             return _Content(None, None, (target.digest,))
-        parts = content_graph.children(manifest)
+        parts = manifest.moved_blobs()
         missing = [part.digest for part in parts if self._sizes.get(part.digest) != part.size]
         config = None
-        if manifest.config.media_type in (media_types.OCI_CONFIG, media_types.DOCKER_CONFIG):
+        if media_types.is_config(manifest.config.media_type):
             raw = self._verified(manifest.config)
             if raw is None:
                 missing = list(dict.fromkeys((manifest.config.digest, *missing)))

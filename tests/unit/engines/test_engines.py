@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.engines.layout import LayoutEngine
+from ansible_collections.fleet.images.plugins.module_utils.model import media_types
+from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import NotFoundError
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
+from ansible_collections.fleet.images.plugins.module_utils.model.manifest import manifest_json
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.stores.layout import LayoutStore
 from ansible_collections.fleet.images.tests.support.images import make_image
@@ -209,10 +212,23 @@ def test_an_image_is_described_by_its_config(layout: Place) -> None:
     assert list(description.layers) == [layer.digest for layer in made.layers]
 
 
+def test_content_that_is_no_container_image_is_described_by_its_layers(layout: Place) -> None:
+    content = layout.content()
+    config, chart = Descriptor.of(b"{}", media_types.EMPTY_JSON), Descriptor.of(b"chart", "application/x-chart")
+    for part, raw in ((config, b"{}"), (chart, b"chart")):
+        content.write(part, opening(raw))
+    manifest = manifest_json(config, [chart])
+    descriptor = Descriptor.of(manifest, media_types.OCI_MANIFEST)
+    content.put_manifest(manifest, descriptor, reference=parse_reference("chart:1"))
+    (held,) = layout.engine.observe().images
+    assert layout.engine.describe(held) == ({}, (), (str(chart.digest),))
+
+
 def test_an_image_that_is_gone_meanwhile_cannot_be_described(layout: Place, root: Path) -> None:
     hold(layout, ONE, "app:1")
     (held,) = layout.engine.observe().images
     layout.engine.untag(parse_reference("app:1"))
+    LayoutStore(root).collect(0)
     with pytest.raises(NotFoundError) as caught:
         layout.engine.describe(held)
     assert caught.value.code == "image-not-found"
