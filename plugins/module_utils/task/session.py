@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 import typing as t
 
 from ..engines.layout import LayoutEngine
@@ -38,6 +40,7 @@ class Session:
         _refuse_bad_options(params)
         self._params = params
         self._registries: Registries | None = None
+        self._opening = threading.Lock()
         self._served: frozenset[str] = frozenset()
         self._warnings: list[str] = []
         self.defaults = naming_defaults(params)
@@ -90,21 +93,11 @@ class Session:
 
     @property
     def registries(self) -> Registries:
-        """All registries, reached with the task's settings and credentials."""
-        if self._registries is None:
-            from ..stores.registries import Registries
-            from ..wire.registry_settings import RegistrySettings
-
-            settings = RegistrySettings(
-                validate_certs=self._params["registry_validate_certs"],
-                ca_path=self._params["registry_ca_path"],
-                retry=self._params["retry"],
-                retry_delay=self._params["retry_delay"],
-                deadline=self._params["deadline"],
-                parallel=self.parallel,
-            )
-            self._registries = Registries(settings, self._credentials())
-        return self._registries
+        """All registries, reached with the task's settings and credentials. Threads may ask for them first."""
+        with self._opening:
+            if self._registries is None:
+                self._registries = self._open_registries()
+            return self._registries
 
     def warn(self, text: str) -> None:
         """Keep what the user should know."""
@@ -119,6 +112,22 @@ class Session:
         self.engine.close()
         if self._registries is not None:
             self._registries.close()
+
+    def _open_registries(self) -> Registries:
+        from ..stores.registries import Registries
+        from ..wire.registry_settings import RegistrySettings
+
+        if sys.version_info < (3, 10):
+            from . import thread_imports  # noqa: F401  (importing it is its use)
+        settings = RegistrySettings(
+            validate_certs=self._params["registry_validate_certs"],
+            ca_path=self._params["registry_ca_path"],
+            retry=self._params["retry"],
+            retry_delay=self._params["retry_delay"],
+            deadline=self._params["deadline"],
+            parallel=self.parallel,
+        )
+        return Registries(settings, self._credentials())
 
     def _layout_engine(self, name: str) -> LayoutEngine:
         if name != "layout":

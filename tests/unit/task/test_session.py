@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import InputError, NotFoundError
 from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired
+from ansible_collections.fleet.images.plugins.module_utils.stores import registries
 from ansible_collections.fleet.images.plugins.module_utils.task import session as module
 from ansible_collections.fleet.images.plugins.module_utils.task.desired import (
     read_pull,
@@ -179,4 +183,21 @@ def test_information_tells_what_is_there_what_is_missing_and_what_registries_hav
     names = [row for row in read_names(asked) if row.text != "gone:1"]
     remotes = inform(names, params={**asked, "remote": True}, session=session)["remotes"]
     assert remotes == {name: image(9).digest, f"{registry.host}/app:2": ""}
+    session.close()
+
+
+def test_threads_that_ask_for_registries_first_get_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=0.3)
+
+    class Slow(registries.Registries):
+        def __init__(self, *given: t.Any) -> None:
+            with contextlib.suppress(threading.BrokenBarrierError):  # nobody else gets here
+                both.wait()
+            super().__init__(*given)
+
+    monkeypatch.setattr(registries, "Registries", Slow)
+    session = opened(tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: session.registries, range(2)))
+    assert found[0] is found[1]
     session.close()
