@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from ..model.descriptor import Descriptor
     from ..wire.streams import ReadStream
 
+
 class Verifier:
     """Counts and hashes bytes as they pass, then says whether they are what ``descriptor`` promised."""
 
