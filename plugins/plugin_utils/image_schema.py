@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     Documented = Mapping[str, Mapping[str, t.Any]]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-ADDRESS = "https://raw.githubusercontent.com/fleet-images/fleet.images/main/docs/schema/images.schema.json"
+ADDRESS = "urn:fleet.images:images"
 
 # What Ansible takes for true and false when it is written as text.
 _SWITCHES = ("yes", "no", "on", "off", "true", "false", "y", "n", "t", "f", "1", "0")
