@@ -99,7 +99,7 @@ def spooling(folder: str | None) -> Iterator[SpoolWriter]:
 
 def _spool_error(error: OSError, folder: str | None) -> UnavailableError:
     return UnavailableError(
-        "A temporary file of the build cannot be written",
+        "A temporary file of the build cannot be used",
         code="build-disk",
         why=f"{error.strerror or error}, in {folder or tempfile.gettempdir()}",
         fix="free some space there; unpacked layers need room while a build runs",
@@ -179,10 +179,8 @@ class Archive:
 
     def _unpacked(self) -> t.IO[bytes]:
         if self._spool is None:
-            with (
-                contextlib.closing(_Verified(self._open_at(0), self._verify)) as stored,
-                spooling(self._folder) as spool,
-            ):
+            stored = _Verified(self._open_at(0), self._verify)
+            with contextlib.closing(stored), spooling(self._folder) as spool:
                 try:
                     plain = self._plain(stored)
                     for chunk in pieces(plain):
@@ -382,8 +380,15 @@ class _Slice:
         self._end = offset + size
 
     def read(self, size: int, /) -> bytes:
-        """Return the next bytes."""
-        chunk = os.pread(self._descriptor, max(0, min(size, self._end - self._at)), self._at)
+        """Return the next bytes.
+
+        Raises:
+            UnavailableError: build-disk.
+        """
+        try:
+            chunk = os.pread(self._descriptor, max(0, min(size, self._end - self._at)), self._at)
+        except OSError as error:
+            raise _spool_error(error, None) from error
         self._at += len(chunk)
         return chunk
 

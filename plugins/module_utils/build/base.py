@@ -82,18 +82,8 @@ class BuildProblem(t.NamedTuple):
     fix: str = ""
 
 
-def raise_problems(problems: Sequence[BuildProblem]) -> None:
-    """Do nothing without problems; tell them all in one error otherwise.
-
-    Raises:
-        InputError: ``problems`` is not empty; the code is that of the first.
-    """
-    if problems:
-        error = InputError.of([Problem(problem.where, problem.what, problem.fix) for problem in problems])
-        error.code = problems[0].code
-        raise error
-
-
-def problem_error(problem: BuildProblem) -> InputError:
-    """Return the error that tells one problem."""
-    return InputError(f"{problem.where}: {problem.what}", code=problem.code, fix=problem.fix, subject=problem.where)
+def problems_error(problems: Sequence[BuildProblem]) -> InputError:
+    """Return the one error that tells all ``problems`` (at least one); its code is that of the first."""
+    error = InputError.of([Problem(problem.where, problem.what, problem.fix) for problem in problems])
+    error.code = problems[0].code
+    return error

@@ -12,7 +12,7 @@ import typing as t
 
 from ..model.errors import InputError
 from ..model.platform import Platform
-from .base import Base, BuildProblem, BuildSpec, raise_problems
+from .base import Base, BuildProblem, BuildSpec, problems_error
 from .context import Context, check_folder, walk_context
 from .ignore import IgnoreRules, parse_ignore
 from .inputs import InputsKey, inputs_key
@@ -131,9 +131,12 @@ def load_build(spec: BuildSpec) -> Build:
     dockerfile = parse_dockerfile(text, name=name)
     plan = plan_stages(dockerfile, spec, machine=_machine())
     rules, ignore_problems = _read_rules(spec, path)
-    raise_problems([*dockerfile.problems, *plan.problems, *ignore_problems])
+    problems = [*dockerfile.problems, *plan.problems, *ignore_problems]
+    if problems:
+        raise problems_error(problems)
     build = Build(spec, name=name, plan=plan, rules=rules)
-    raise_problems(build.reach.problems)
+    if build.reach.problems:
+        raise problems_error(build.reach.problems)
     return build
 
 

@@ -12,7 +12,7 @@ import typing as t
 
 from ..model.errors import InputError, UnsupportedError
 from .archives import Archive, looks_like_tar
-from .base import Base, BaseImage, BuildProblem, problem_error
+from .base import Base, BaseImage, BuildProblem, problems_error
 from .copying import CopyError, Source, Target, copy_into, find_sources, make_folder
 from .layers import Layer, changed_entries, write_layer
 from .lexer import heredoc_mark, shown
@@ -140,7 +140,7 @@ class StageRun:
             try:
                 self._do(parse_trigger(text, where=where))
             except WordError as error:
-                raise problem_error(BuildProblem("dockerfile-syntax", where, f"{error}: {shown(text)}")) from error
+                raise problems_error([BuildProblem("dockerfile-syntax", where, f"{error}: {shown(text)}")]) from error
         for step in stage_steps(self._shop.build.plan, self._stage):
             self._do(step)
 
@@ -160,7 +160,7 @@ class StageRun:
         try:
             changed = self._changes(step)
         except (WordError, CopyError) as error:
-            raise problem_error(line_problem(step, error)) from error
+            raise problems_error([line_problem(step, error)]) from error
         if changed and self._keeps_layers:
             layer = write_layer(
                 changed_entries(self.tree, changed),

@@ -64,10 +64,12 @@ class Node:
 
     def walk(self, above: Parts = ()) -> Iterator[tuple[Parts, Entry]]:
         """Yield everything below, parents first, each folder in the order of its names."""
-        for name in sorted(self.children):
-            child = self.children[name]
-            yield (*above, name), child.entry
-            yield from child.walk((*above, name))
+        waiting = [(above, self)]
+        while waiting:  # no recursion: a foreign layer may be deeper than Python's stack
+            parts, node = waiting.pop()
+            if node is not self:
+                yield parts, node.entry
+            waiting += [((*parts, name), node.children[name]) for name in sorted(node.children, reverse=True)]
 
 
 class Tree:
@@ -135,17 +137,16 @@ class Tree:
     def copy(self) -> Tree:
         """Return a tree that changes apart from this one; the entries are shared."""
         twin = Tree()
-        twin.root = _copied(self.root)
+        twin.root.entry = self.root.entry
+        waiting = [(self.root, twin.root)]
+        while waiting:
+            node, copied = waiting.pop()
+            copied.children = {name: Node(child.entry) for name, child in node.children.items()}
+            waiting += [(child, copied.children[name]) for name, child in node.children.items() if child.children]
         return twin
 
     def __contains__(self, parts: Parts) -> bool:
         return self.find(parts) is not None
-
-
-def _copied(node: Node) -> Node:
-    twin = Node(node.entry)
-    twin.children = {name: _copied(child) for name, child in node.children.items()}
-    return twin
 
 
 def _cut(path: str) -> list[str]:

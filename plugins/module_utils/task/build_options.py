@@ -18,6 +18,8 @@ if t.TYPE_CHECKING:
 
     from ..model.platform import Platform
 
+_LATEST_SECONDS = 8**11 - 1  # what eleven octal digits of a tar header hold: the year 2242
+
 
 def build_spec(options: Mapping[str, t.Any], *, platform: Platform | None, host: Platform) -> BuildSpec:
     """Return the order for the builder; without ``platform`` the image is for hosts like ``host``.
@@ -49,11 +51,11 @@ def _source_date_epoch() -> int:
         InputError: it is not a number of seconds.
     """
     text = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"
-    if not re.fullmatch("[0-9]{1,12}", text):
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > _LATEST_SECONDS:
         raise InputError(
             f"SOURCE_DATE_EPOCH is {text!r}",
             code="bad-source-date-epoch",
-            fix="set it to seconds since 1970, or do not set it",
+            fix=f"set it to seconds since 1970, at most {_LATEST_SECONDS}, or do not set it",
             subject="SOURCE_DATE_EPOCH",
         )
     return int(text)

@@ -84,3 +84,14 @@ def test_a_walk_tells_parents_first_in_order_of_names() -> None:
     for path in ("b", "a/z", "a/b/c"):
         tree.put(tuple(path.split("/")), FILE)
     assert ["/".join(parts) for parts, _ in tree.root.walk()] == ["a", "a/b", "a/b/c", "a/z", "b"]
+
+
+def test_a_tree_of_any_depth_is_walked_in_order_and_copied() -> None:
+    deep, made = ("d",) * 3000, Tree()
+    made.put((*deep, "z"), FILE)
+    made.put((*deep, "a", "b"), FILE)
+    made.put(("c",), FILE)
+    paths = [parts for parts, _entry in made.copy().root.walk()]
+    assert paths == sorted(paths)
+    assert paths[0] == ("c",)
+    assert paths[-3:] == [(*deep, "a"), (*deep, "a", "b"), (*deep, "z")]
