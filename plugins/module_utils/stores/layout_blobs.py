@@ -33,6 +33,24 @@ _HASHED_AT_HAS = 128 * 1024
 _HASHED_BESIDE = 64 * 1024 * 1024
 
 
+class BlobFile(io.FileIO):
+    """Implements ReadStream over a blob; fills buffers, too. A disk that fails is told as ``explained`` tells it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """See ReadStream."""
+        with explained(self._path):
+            return super().read(size) or b""
+
+    def readinto(self, buffer: t.Any, /) -> int:
+        """Fill ``buffer`` with the next bytes; return how many."""
+        with explained(self._path):
+            return super().readinto(buffer) or 0
+
+    @property
+    def _path(self) -> Path:
+        return t.cast("Path", self.name)
+
+
 class BlobDirectory:
     """``blobs/<algorithm>/<encoded>`` of the layout at ``root``; unfinished blobs in ``.fleet-images/partial``."""
 
@@ -83,12 +101,12 @@ class BlobDirectory:
         finally:
             os.close(handle)
 
-    def open(self, descriptor: Descriptor, offset: int = 0) -> io.FileIO:
+    def open(self, descriptor: Descriptor, offset: int = 0) -> BlobFile:
         """Return the bytes of a blob from ``offset``, not verified; the caller closes (see ContentStore)."""
         path = self.path(descriptor.digest)
         with explained(path):
             try:
-                stream = io.FileIO(path)
+                stream = BlobFile(path)
             except FileNotFoundError:
                 raise content_graph.blob_not_found(descriptor) from None
             stream.seek(offset)
@@ -113,14 +131,16 @@ class BlobDirectory:
                 make_directory(path.parent)
                 handle = held.enter_context(locked(partial))
             if self.has(descriptor):
-                partial.unlink()
+                with explained(partial):
+                    partial.unlink()
                 return False
             try:
                 with self._hash_thread(descriptor) as hash_beside:
                     PartialFile(handle, partial, descriptor, hash_beside).receive(open_at)
             except BaseException as error:
-                if isinstance(error, (IntegrityError, ConflictError)) or not os.fstat(handle).st_size:
-                    partial.unlink()
+                with explained(partial):
+                    if isinstance(error, (IntegrityError, ConflictError)) or not os.fstat(handle).st_size:
+                        partial.unlink()
                 raise
             # Durable before it has the name: after a loss of power a name must not stand for bytes that never arrived.
             # One fsync per blob costs a fifth of writing small ones, and nothing beside three other writers (measured);

@@ -16,6 +16,7 @@ from ..model.platform import Platform
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
+_TELLING = ("flags", "cpu architecture")  # all that is asked for has come when a block with one of these ends
 _USERLAND_32 = {"x86_64": "i686", "aarch64": "armv8l"}  # what a 64-bit kernel runs for a 32-bit userland
 
 #: Flags that each level adds. Source: x86-64 psABI, Micro-Architecture Levels, in the names of Linux' cpufeatures.h.
@@ -49,15 +50,17 @@ def host_platform(
 
 def _first_processor(cpuinfo: Path) -> Mapping[str, str]:
     """Return the first processor's lines, keys in lower case; empty when they cannot be read."""
+    rows: dict[str, str] = {}
     try:
-        text = cpuinfo.read_text(errors="replace")
+        with cpuinfo.open(errors="replace") as lines:
+            for line in lines:
+                key, _colon, value = line.partition(":")
+                rows.setdefault(key.strip().lower(), value.strip())
+                # The kernel writes while we read, and asks each processor for its speed: hundreds of them take long.
+                if not line.strip() and not rows.keys().isdisjoint(_TELLING):
+                    break
     except OSError:
         return {}
-    rows: dict[str, str] = {}
-    for line in text.splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            rows.setdefault(key.strip().lower(), value.strip())
     return rows
 
 

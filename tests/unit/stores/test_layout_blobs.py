@@ -175,3 +175,15 @@ def test_sizes_are_found_by_digest(blobs: BlobDirectory) -> None:
     assert blobs.sizes() == {}
     blobs.write(BLOB, opening(CONTENT))
     assert blobs.sizes()[BLOB.digest] == 100_000
+
+
+def test_a_disk_that_fails_while_a_blob_is_read_is_told(blobs: BlobDirectory) -> None:
+    path = blobs.path(BLOB.digest)
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/proc/self/mem")  # reading its start is an input/output error
+    stream = blobs.open(BLOB)
+    for read in (lambda: stream.read(10), lambda: stream.readinto(bytearray(10))):
+        with pytest.raises(UnavailableError) as caught:
+            read()
+        assert caught.value.code == "store-io"
+    stream.close()

@@ -56,3 +56,9 @@ def test_kernel_userland_and_processor_make_the_platform(
 def test_this_machine_runs_the_images_of_its_kernel() -> None:
     found = host_platform()
     assert Platform.of("linux", os.uname().machine).satisfies(found)
+
+
+def test_what_old_kernels_say_after_all_processors_counts(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor: 0\nBogoMIPS: 38\n\nprocessor: 1\nBogoMIPS: 38\n\nCPU architecture: 7\n")
+    assert str(host_platform(cpuinfo=file, uname=("Linux", "armv6l"), pointer_bytes=4)) == "linux/arm/v7"
