@@ -24,7 +24,7 @@ options:
     default: auto
   store:
     description:
-      - Directory of the embedded store. It is made by the first change, not by looking.
+      - Directory of the embedded store, from V(/) or V(~) on. It is made by the first change, not by looking.
       - Without it, root uses C(/var/lib/fleet-images), everybody else C($XDG_DATA_HOME/fleet-images) or
         C(~/.local/share/fleet-images).
       - Several tasks may use one store at the same time.

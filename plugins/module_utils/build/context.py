@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
     from .ignore import IgnoreRules
     from .tree import Parts
 
+_DEPTH = 500  # folders in folders: a call each; nobody has them but by mistake
+
 _KINDS: dict[int, t.Literal["fifo", "char", "block"]] = {
     stat.S_IFIFO: "fifo",
     stat.S_IFCHR: "char",
@@ -172,6 +174,14 @@ def _walk(walk: _Walk, node: Node, *, above: str, matched: tuple[bool, ...]) -> 
             found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise _unreadable(folder, error) from error
+    if above.count("/") >= _DEPTH:
+        raise InputError(
+            f"The build context cannot be read at {folder}",
+            code="context-unreadable",
+            why=f"more than {_DEPTH} folders lie in each other",
+            fix="list it in the ignore file",
+            subject=folder,
+        )
     for item in found:
         path = f"{above}/{item.name}" if above else item.name
         now_matched = walk.rules.matches(path, matched) if walk.rules.rows else matched

@@ -80,7 +80,7 @@ def find_sources(tree: Tree, pattern: str, *, outside: str) -> list[Source]:
         raise CopyError(
             f"{pattern} matches nothing in {outside}",
             code="copy-source-missing",
-            fix="check the name and the ignore file; names are relative to the context",
+            fix="check the name; of a context, check the ignore file too",
         )
     return sources
 

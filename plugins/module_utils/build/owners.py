@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from .tree import Tree
 
 _LIMIT = 1024 * 1024  # bytes of /etc/passwd that are read
+_ID_LIMIT = 2**32 - 1  # of user and group IDs in Linux; the last one means none
 
 
 def find_owner(tree: Tree, text: str) -> tuple[int, int]:
@@ -44,7 +45,7 @@ def find_mode(text: str) -> int:
 
 def _user(tree: Tree, name: str) -> tuple[int, int]:
     if name.isdecimal():
-        return int(name), int(name)
+        return _number(name), _number(name)
     for row in _rows(tree, "/etc/passwd"):
         if row[0] == name and len(row) > 3 and row[2].isdecimal() and row[3].isdecimal():
             return int(row[2]), int(row[3])
@@ -53,11 +54,17 @@ def _user(tree: Tree, name: str) -> tuple[int, int]:
 
 def _group(tree: Tree, name: str) -> int:
     if name.isdecimal():
-        return int(name)
+        return _number(name)
     for row in _rows(tree, "/etc/group"):
         if row[0] == name and len(row) > 2 and row[2].isdecimal():
             return int(row[2])
     raise _unknown(name, "/etc/group")
+
+
+def _number(text: str) -> int:
+    if len(text) > 10 or int(text) >= _ID_LIMIT:
+        raise CopyError(f"--chown names {text}, which is too large for an ID", code="unknown-owner")
+    return int(text)
 
 
 def _rows(tree: Tree, path: str) -> list[list[str]]:

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -112,6 +112,14 @@ def disk_full(path: Path, needed: int) -> ConflictError:
 def _explain(error: OSError, path: Path, *, needed: int) -> ImagesError:
     if error.errno in _FULL:
         return disk_full(path, needed)
+    if error.errno == errno.EROFS:
+        return InputError(
+            f"The store at {path} cannot be changed",
+            code="store-permission",
+            why=f"{error.strerror}: {error.filename or path}",
+            fix="mount the file system for writing, or name another directory as store",
+            subject=str(path),
+        )
     if error.errno in _FORBIDDEN:
         return InputError(
             f"The store at {path} may not be used by this user",

@@ -144,9 +144,7 @@ class Session:
             default = Credential(params["username"], params["password"] or "")
         return CredentialSource(
             {
-                row["registry"]: Credential(
-                    row["username"] or "", row["password"] or "", row["identity_token"] or ""
-                )
+                row["registry"]: Credential(row["username"] or "", row["password"] or "", row["identity_token"] or "")
                 for row in rows
             },
             default=default,
@@ -162,6 +160,10 @@ def _refuse_bad_options(params: Mapping[str, t.Any]) -> None:
         for name, lowest in least.items()
         if params[name] is not None and not params[name] >= lowest  # this way round for what is no number (.nan)
     ]
+    if params["store"] and not os.path.isabs(params["store"]):
+        problems.append(
+            Problem("store", f"{params['store']!r} depends on where the module runs", "write it from / or ~ on")
+        )
     if params["password"] and not params["username"]:
         problems.append(Problem("password", "it is given without a username", "set username too, or use registry_auth"))
     if problems:

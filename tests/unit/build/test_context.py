@@ -41,6 +41,14 @@ def test_links_are_kept_and_not_followed_and_sockets_are_left_out(tmp_path: Path
         assert paths(tmp_path) == ["d", "d/f", "fifo", "l"]
 
 
+def test_folders_without_end_are_told_unless_they_are_ignored(tmp_path: Path) -> None:
+    (tmp_path / "d" / "/".join(["d"] * 510)).mkdir(parents=True)
+    with pytest.raises(InputError) as caught:
+        paths(tmp_path)
+    assert caught.value.code == "context-unreadable"
+    assert paths(tmp_path, "d/d") == ["d"]
+
+
 def test_a_hidden_folder_shows_only_when_something_in_it_was_brought_back(tmp_path: Path) -> None:
     for name in ("a/keep", "a/drop", "b/drop", "c/keep/x"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

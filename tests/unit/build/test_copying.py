@@ -120,7 +120,7 @@ def test_an_owner_is_found_by_number_or_in_the_files_of_the_image(text: str, exp
     assert find_owner(tree, text) == expected
 
 
-@pytest.mark.parametrize("text", ["bob", "5:staff", ""])
+@pytest.mark.parametrize("text", ["bob", "5:staff", "", "4294967295", "0:4294967295", "9" * 5000])
 def test_an_unknown_owner_is_told(text: str) -> None:
     with pytest.raises(CopyError) as caught:
         find_owner(Tree(), text)

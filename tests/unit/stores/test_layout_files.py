@@ -53,6 +53,13 @@ def test_each_failure_of_the_disk_has_its_code_and_a_remedy(
     assert caught.value.subject == str(tmp_path / "not/there")
 
 
+def test_what_is_mounted_for_reading_is_not_for_another_user_to_mend(tmp_path: Path) -> None:
+    with pytest.raises(ImagesError) as caught, explained(tmp_path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    assert "become" not in caught.value.fix
+    assert "mount" in caught.value.fix
+
+
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     replace_file(path, b"first", through=tmp_path / "new")

@@ -69,6 +69,12 @@ def test_numbers_that_cannot_be_meant_are_told(tmp_path: Path, option: str, valu
     assert caught.value.subject == option
 
 
+def test_a_store_that_depends_on_the_working_folder_is_told() -> None:
+    with pytest.raises(InputError) as caught:
+        Session(params.common(engine="layout", store="here/store"))
+    assert caught.value.subject == "store"
+
+
 def test_all_such_numbers_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         opened(tmp_path, parallel=0, retry=-1)
