@@ -85,7 +85,9 @@ options:
     default: 1.0
   deadline:
     description:
-      - Seconds after which nothing is tried again, all attempts and pauses together. There is no limit by default.
+      - Seconds for all that is done with a registry, attempts and pauses together, from the first contact with it.
+      - What is under way then is given up, and what arrived of it is kept where that is possible. There is no limit by
+        default.
     type: float
 requirements:
   - requests (Python library) on the target, as soon as a registry is asked

@@ -57,7 +57,9 @@ class PartialFile(t.NamedTuple):
                 copy_hashing(io.FileIO(self.handle, closefd=False), verifier, write=_keep)
         missing = self.descriptor.size - kept
         if missing or self.descriptor.size == UNKNOWN_SIZE:
-            if missing > free_bytes(self.path):
+            with explained(self.path):
+                has_room = missing <= free_bytes(self.path)
+            if not has_room:
                 raise disk_full(self.path, missing)
             with contextlib.closing(open_at(kept)) as stream:
                 copy_hashing(stream, verifier, write=self._append, hash_beside=self.hash_beside)

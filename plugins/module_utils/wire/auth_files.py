@@ -191,7 +191,7 @@ def auth_files(auth_file: str = "", *, environ: Mapping[str, str] | None = None)
     The environment and the home directory are those of the user the task runs as.
     """
     env = os.environ if environ is None else environ
-    home = Path(env["HOME"]) if env.get("HOME") else Path.home()
+    home = Path(env.get("HOME") or os.path.expanduser("~"))  # Path.home() fails for a user without an entry in passwd
     explicit = [AuthFile(Path(auth_file), is_explicit=True, environ=environ)] if auth_file else []
     if env.get("REGISTRY_AUTH_FILE"):
         podman = [Path(env["REGISTRY_AUTH_FILE"])]
