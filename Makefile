@@ -1,6 +1,6 @@
 # The doors of the checkout. "make help" lists them; each one sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers test lint sanity docs dist demo clean
+.PHONY: help setup servers test lint sanity docs dist demo bench clean
 ARGS ?=
 
 help: ## list the doors
@@ -30,6 +30,9 @@ dist: setup ## the collection tarball, in build/dist
 demo: setup ## the main job, from an empty host to proof
 	@tools/servers docker-registry
 	@demo/run
+
+bench: setup servers ## side by side with skopeo and buildah, in build/bench.json; ROW=7 or PAIRS=5 narrow it
+	@PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" .venv/bin/python tests/bench/run.py
 
 clean: ## remove everything the doors made
 	rm -rf .venv build .ansible
