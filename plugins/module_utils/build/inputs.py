@@ -27,7 +27,6 @@ if t.TYPE_CHECKING:
     from .parser import Instruction
     from .stages import StagePlan
 
-KEY_LABEL = "images.fleet.build.key"
 BUILDER_VERSION = "1"
 """Changes when the same inputs give another image: raise it with every such change."""
 

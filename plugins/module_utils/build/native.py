@@ -15,10 +15,10 @@ import json
 import typing as t
 
 from ..model import media_types
+from ..model.annotations import KEY_LABEL
 from ..model.descriptor import Descriptor
 from ..model.errors import InputError
 from ..model.manifest import Manifest, manifest_json
-from .inputs import KEY_LABEL
 from .steps import Shop, StageRun
 
 if t.TYPE_CHECKING:

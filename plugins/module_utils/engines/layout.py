@@ -15,8 +15,8 @@ from ..model.host import Identity, LocalImage, Observed
 from ..model.image_config import parse_config
 from ..model.manifest import Manifest, parse_manifest
 from ..model.media_types import is_config
-from ..wire.host_platform import host_platform
 from .base import Description
+from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..model.annotations import KEY_LABEL
 from ..model.errors import ImagesError, raise_problems
 from ..model.host import Identity
 from ..model.reference import Reference
@@ -121,8 +122,6 @@ def _with_each(
 
 
 def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, bases: Bases) -> DesiredImage:
-    from ..build.inputs import KEY_LABEL
-
     if not isinstance(wanted.spec, Loaded):
         raise TypeError("a build is loaded before its key is made")
     build, asks_registry = wanted.spec

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.fleet.images.plugins.module_utils.engines.host_platform import host_platform
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
-from ansible_collections.fleet.images.plugins.module_utils.wire.host_platform import host_platform
 
 LEVEL_2 = "fpu cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3"
 LEVEL_3 = f"{LEVEL_2} abm avx avx2 bmi1 bmi2 f16c fma movbe xsave"
