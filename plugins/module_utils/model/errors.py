@@ -134,13 +134,13 @@ class ApplyError(ImagesError):
     def __init__(
         self, *, done: Sequence[str], failed: Mapping[str, ImagesError], not_started: Sequence[str]
     ) -> None:
-        causes = [f"{action}: {error}" for action, error in failed.items()]
+        causes = [f"{action}: {error}".rstrip(".") for action, error in failed.items()]
         first = next(iter(failed.values()))
         super().__init__(
             f"{len(failed)} of {len(done) + len(failed) + len(not_started)} actions failed",
             code=first.code if len(failed) == 1 else "apply-failed",
             why="; ".join(causes),
-            fix=f"{len(done)} done are kept, {len(not_started)} were not started; running again is safe",
+            fix=f"done and kept: {len(done)}, not started: {len(not_started)}; running again is safe",
             subject=first.subject,
         )
         self.done = tuple(done)
@@ -168,7 +168,9 @@ def raise_problems(problems: Mapping[str, ImagesError]) -> None:
     if len(problems) == 1:
         raise next(iter(problems.values()))
     if problems:
-        raise ApplyError(done=(), failed=problems, not_started=())
+        error = ApplyError(done=(), failed=problems, not_started=())
+        error.what, error.fix = f"{len(problems)} problems, and nothing was changed", ""
+        raise error
 
 
 def _capitalised(text: str) -> str:

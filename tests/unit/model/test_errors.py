@@ -21,6 +21,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
     Problem,
     UnavailableError,
     UnsupportedError,
+    raise_problems,
 )
 
 KINDS = [AuthError, ConflictError, IntegrityError, NotFoundError, PeerError, UnavailableError, UnsupportedError]
@@ -73,6 +74,13 @@ def test_a_failed_plan_tells_done_failed_and_not_started() -> None:
     assert "b: gone." in str(error)
     told = json.loads(json.dumps(error.to_json()))
     assert (told["done"], told["not_started"], told["failed"]["b"]["code"]) == (["a"], ["c", "d"], "image-not-found")
+
+
+def test_what_stands_in_the_way_of_a_plan_is_told_without_talk_of_actions() -> None:
+    gone = NotFoundError("gone", code="image-not-found")
+    with pytest.raises(ApplyError) as caught:
+        raise_problems({"a": gone, "b": gone})
+    assert str(caught.value) == "2 problems, and nothing was changed: a: gone; b: gone."
 
 
 def test_a_failed_plan_is_worth_a_retry_if_every_failure_is() -> None:
