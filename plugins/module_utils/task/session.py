@@ -177,8 +177,20 @@ def naming_defaults(params: Mapping[str, t.Any]) -> Defaults:
 
 
 def default_store() -> str:
-    """Return where the embedded store lies unless ``store`` says otherwise: per system for root, else per user."""
+    """Return where the embedded store lies unless ``store`` says otherwise: per system for root, else per user.
+
+    Raises:
+        InputError: no-home.
+    """
     if os.geteuid() == 0:
         return "/var/lib/fleet-images"
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return os.path.join(data, "fleet-images")
+    for data in (os.environ.get("XDG_DATA_HOME", ""), os.path.expanduser("~/.local/share")):
+        if os.path.isabs(data):
+            return os.path.join(data, "fleet-images")
+    raise InputError(
+        "The user that the task runs as has no home for the embedded store",
+        code="no-home",
+        why=f"neither HOME nor an entry in passwd names a folder for user {os.geteuid()}",
+        fix="set store to a directory of this user",
+        subject="store",
+    )

@@ -133,6 +133,15 @@ def test_the_store_lies_where_the_user_can_write(monkeypatch: pytest.MonkeyPatch
     assert module.default_store() == "/data/fleet-images"
 
 
+def test_a_user_without_a_home_must_name_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    with pytest.raises(InputError) as caught:
+        module.default_store()
+    assert (caught.value.code, caught.value.subject) == ("no-home", "store")
+
+
 def test_closing_twice_is_fine(tmp_path: Path) -> None:
     session = opened(tmp_path)
     assert session.registries is session.registries
