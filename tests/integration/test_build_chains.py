@@ -94,3 +94,11 @@ def test_what_a_build_starts_from_is_not_removed_as_unlisted(host: Host, folders
     run_chain(host, images)
     host.rest("image_state", images=images[1:], unlisted="remove")
     assert set(host.names()) == {"docker.io/team/base:1", "docker.io/team/top:1"}
+
+
+def test_a_build_that_starts_from_itself_is_refused(host: Host, folders: tuple[Path, Path]) -> None:
+    (folders[1] / "Dockerfile").write_text("FROM team/top:1\nCOPY top.txt /\n", encoding="utf-8")
+    run_chain(host, [{"image": "team/top:1", "build": {"path": str(folders[0])}}])
+    error = host.refuse("image_build", name="team/top:1", path=str(folders[1]))
+    assert error["code"] == "build-from-itself"
+    assert "pull: true" in error["msg"]

@@ -50,9 +50,14 @@ def apply_plan(plan: Plan, *, host: Host, registry: Callable[[Reference], Conten
     for action in plan.actions:
         if not isinstance(action, Pull) and not run.failed:
             run.perform(action)
-    freed = host.engine.reclaim() if not run.failed and _drops_content(plan) else 0
+    freed, warnings = 0, []
+    if not run.failed and _drops_content(plan):
+        try:
+            freed = host.engine.reclaim()
+        except ImagesError as error:  # the images are as wanted; the next run that removes something frees the space
+            warnings.append(f"The space of what was removed is not free yet: {error}")
     run.raise_failures()
-    return Outcome(run.made, run.moved, freed)
+    return Outcome(run.made, run.moved, freed, tuple(warnings))
 
 
 class _Run:

@@ -18,9 +18,10 @@ class Outcome(t.NamedTuple):
     """A plan that was carried out in full.
 
     ``built`` are the identities that were Pending, by the id of the action that made them; ``moved`` are the bytes that
-    went over the network, ``freed`` those that removed names gave back on disk.
+    went over the network, ``freed`` those that removed names gave back on disk; ``warnings`` tell what else went wrong.
     """
 
     built: Mapping[int, Identity] = {}
     moved: int = 0
     freed: int = 0
+    warnings: tuple[str, ...] = ()

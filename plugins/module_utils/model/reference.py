@@ -169,11 +169,22 @@ def check_tag(text: str) -> str:
     return text
 
 
+def is_registry(text: str) -> bool:
+    """Tell whether ``text``, before a slash, is read as a registry: a host with a dot or a port, or localhost."""
+    try:
+        return parse_reference(f"{text}/namespace/name").path == "namespace/name"
+    except InputError:
+        return False
+
+
 def _split(text: str) -> tuple[str, str | None, Digest | None]:
     """Cut name, tag and digest apart; the tag's colon is the last one after the last slash."""
     name, at, digest_text = text.partition("@")
     digest: Digest | None = None
     if at:
+        if "/" in digest_text:
+            # What stands before '@' may be a password, and is not shown.
+            raise _bad_reference(f"***@{digest_text}", "a user name or password is no part of a name")
         try:
             digest = Digest.parse(digest_text)
         except InputError as error:

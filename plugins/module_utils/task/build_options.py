@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model.platform import Platform
+    from ..plan.desired import DesiredImage
 
 _LATEST_SECONDS = 8**11 - 1  # what eleven octal digits of a tar header hold: the year 2242
 
@@ -36,6 +37,17 @@ def build_spec(options: Mapping[str, t.Any], *, platform: Platform | None, host:
         target=options["target"] or "",
         labels={str(name): _text(value) for name, value in (options["labels"] or {}).items()},
         source_date_epoch=_source_date_epoch(),
+    )
+
+
+def from_itself(item: DesiredImage) -> InputError:
+    """Return the error for a Dockerfile that starts from the image it builds."""
+    return InputError(
+        f"The build of {item.wanted} starts from {item.wanted}",
+        code="build-from-itself",
+        why="each run would build upon what the one before built, and never be done",
+        fix="give the result another name, or set pull: true to start from the registry's image",
+        subject=item.path,
     )
 
 

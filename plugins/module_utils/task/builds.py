@@ -131,6 +131,10 @@ def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, b
     label = image.labels.get(KEY_LABEL, "") if image is not None else ""
     key = "" if pending else _key(build, label, digests=digests)
     names = tuple(bases.name_of(base) for base in build.bases)
+    if item.wanted in names and not asks_registry:
+        from .build_options import from_itself
+
+        raise from_itself(item)
     keyed = wanted._replace(key=key, key_label=KEY_LABEL, bases=names)
     if not build_cause(keyed, image):
         return item._replace(build=keyed)

@@ -10,7 +10,16 @@ import typing as t
 
 from ..model.errors import InputError, Problem
 from ..model.platform import Platform
-from ..model.reference import ImageId, Reference, candidates, check_tag, parse_image, parse_reference
+from ..model.reference import (
+    DOCKER_HUB,
+    ImageId,
+    Reference,
+    candidates,
+    check_tag,
+    is_registry,
+    parse_image,
+    parse_reference,
+)
 from .session import naming_defaults
 
 if t.TYPE_CHECKING:
@@ -34,6 +43,10 @@ class Reader:
             check_tag(self.defaults.tag)
         except InputError as error:
             self._keep(error, "tag" if params.get("tag") else "default_tag")
+        if not is_registry(self.defaults.registry):
+            what = f"{self.defaults.registry!r} is not a registry host"
+            self.problem("default_registry", what, fix="write it like docker.io or registry.example.com:5000")
+            self.defaults = self.defaults._replace(registry=DOCKER_HUB)
 
     def problem(self, path: str, what: str, *, fix: str = "") -> None:
         """Keep one problem; what is wrong for the whole task is told once, however many items it concerns."""

@@ -92,7 +92,7 @@ def converge(desired: Desired, *, session: Session, builder: OpenBuilder | None,
     plan = plan_images(desired, observed, answers=answers)
     outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builds)
     told = report(plan, outcome=outcome, engine=session.engine)
-    return {**told, "warnings_told": [*plan.warnings, *session.warnings()]}
+    return {**told, "warnings_told": [*plan.warnings, *outcome.warnings, *session.warnings()]}
 
 
 def _answers(questions: Questions, session: Session) -> Answers:

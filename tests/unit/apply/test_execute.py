@@ -525,3 +525,16 @@ def foreign() -> MadeImage:
     document = json.loads(made.manifest.data)
     document["layers"] = [one.descriptor for one in layers]
     return made._replace(manifest=Blob(OCI_MANIFEST, json.dumps(document).encode()), layers=layers)
+
+
+def test_space_that_cannot_be_freed_is_a_warning_for_what_was_wanted_is_done(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> int:
+        raise UnavailableError("The disk is busy", code="store-io")
+
+    story.host.hold(image(1), "app:1")
+    monkeypatch.setattr(story.host, "reclaim", fail)
+    outcome = apply(story, story.plan(absent("app:1")))
+    assert outcome.warnings == ("The space of what was removed is not free yet: The disk is busy.",)
+    assert story.host.observe().by_name == {}

@@ -15,6 +15,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.reference impor
     Reference,
     candidates,
     check_tag,
+    is_registry,
     parse_image,
     parse_reference,
 )
@@ -173,3 +174,20 @@ def test_what_is_no_tag_is_refused(tag: str) -> None:
     with pytest.raises(InputError) as caught:
         check_tag(tag)
     assert caught.value.code == "bad-tag"
+
+
+@pytest.mark.parametrize("text", ["docker.io", "index.docker.io", "localhost", "registry.test:5000", "[::1]:5000"])
+def test_a_registry_is_what_is_read_as_one_before_a_slash(text: str) -> None:
+    assert is_registry(text)
+
+
+@pytest.mark.parametrize("text", ["", "registry", "registry.test/", "https://registry.test", "a b.test"])
+def test_what_would_be_read_as_a_namespace_is_no_registry(text: str) -> None:
+    assert not is_registry(text)
+
+
+def test_a_password_typed_into_a_name_is_not_shown() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_reference("bob:hunter2@registry.test/app:1")
+    assert "hunter2" not in str(caught.value) + caught.value.subject + repr(caught.value)
+    assert "***@registry.test/app:1" in str(caught.value)
