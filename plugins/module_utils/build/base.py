@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from ..model.platform import Platform
     from ..wire.streams import OpenAt, ReadStream
 
+
 class BlobSource(t.Protocol):
     """Where the layers of a base image are read from. Every content store is one."""
 

@@ -124,20 +124,24 @@ class Fields(t.NamedTuple):
             return []
         rows = self._required(key, list)
         for at, row in enumerate(rows):
-            if type(row) is not wanted:  # its key is made for errors only: most rows are right
-                self._checked(row, wanted, key=f"{key}[{at}]")
+            if not _is_of(row, wanted):  # its key is made for errors only: most rows are right
+                raise self.wrong(f"{key}[{at}]", f"is not {_TYPE_NAMES[wanted]}")
         return rows
 
     def _checked(self, value: t.Any, wanted: type[_T], *, key: str) -> _T:
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is int):
+        if not _is_of(value, wanted):
             raise self.wrong(key, f"is not {_TYPE_NAMES[wanted]}")
-        return value
+        return t.cast("_T", value)
 
     def _digest(self, text: str, key: str) -> Digest:
         try:
             return Digest.parse(text)
         except InputError as error:
             raise self.wrong(key, f"{text!r} is not a digest: {error.why}") from error
+
+
+def _is_of(value: object, wanted: type) -> bool:
+    return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
 
 
 def _wrong_shape(what: str, path: str, *, problem: str) -> PeerError:

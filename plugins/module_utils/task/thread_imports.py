@@ -10,15 +10,31 @@ Modules travel in a zip file. In Python 3.9 a module from a zip file is visible 
 
 from __future__ import annotations
 
-from ..stores.file_lock import locked  # noqa: F401
-from ..stores.layout_partial import PartialFile  # noqa: F401
-from ..stores.registry import RegistryStore  # noqa: F401
-from ..stores.registry_tags import list_tags  # noqa: F401
-from ..stores.registry_upload import upload  # noqa: F401
-from ..stores.verify import check_bytes  # noqa: F401
-from ..wire.auth_files import auth_files  # noqa: F401
-from ..wire.credential_helpers import ask_helper  # noqa: F401
-from ..wire.credentials import CredentialSource  # noqa: F401
-from ..wire.process import run  # noqa: F401
-from ..wire.registry_client import RegistryClient  # noqa: F401
-from ..wire.trust import TrustBundle  # noqa: F401
+from ..stores.file_lock import locked
+from ..stores.layout_partial import PartialFile
+from ..stores.registry import RegistryStore
+from ..stores.registry_tags import list_tags
+from ..stores.registry_upload import upload
+from ..stores.verify import check_bytes
+from ..wire.auth_files import auth_files
+from ..wire.credential_helpers import ask_helper
+from ..wire.credentials import CredentialSource
+from ..wire.process import run
+from ..wire.registry_client import RegistryClient
+from ..wire.trust import TrustBundle
+
+LOADED = (
+    ask_helper,
+    auth_files,
+    check_bytes,
+    CredentialSource,
+    list_tags,
+    locked,
+    PartialFile,
+    RegistryClient,
+    RegistryStore,
+    run,
+    TrustBundle,
+    upload,
+)
+"""What is loaded now. Nobody asks for it here: it is loaded by being named."""
