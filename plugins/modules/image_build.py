@@ -334,17 +334,22 @@ error:
       sample: []
 """
 
-from ..module_utils.task import builds
 from ..module_utils.task.desired import read_build
 from ..module_utils.task.options import BUILD, BUILD_RESULT
-from ..module_utils.task.run import run_task
+from ..module_utils.task.run import Builder, run_task
+
+
+def open_builder() -> Builder:
+    from ..module_utils.task import builds
+
+    return builds
 
 
 def main() -> None:
     run_task(
         read_build,
         options={**BUILD, **BUILD_RESULT},
-        builder=lambda: builds,
+        builder=open_builder,
         required_one_of=[("path", "dockerfile_inline")],
         mutually_exclusive=[("dockerfile", "dockerfile_inline")],
     )

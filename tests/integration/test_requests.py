@@ -151,8 +151,25 @@ def test_a_push_uploads_only_the_layers_that_the_registry_lacks(
     host.do("image_pull", name=f"{counted}:new")
     other = counted._replace(path=f"{counted.path}/other")
     other.push("1", old)
+    # Known by a local name only, it could be anywhere: nothing is mounted.
+    host.do("image_tag", name=f"{counted}:new", repository=["local/app:1"])
+    host.do("image_rmi", name=f"{counted}:new")
     proxy.reset()
-    host.do("image_push", name=f"{counted}:new", repository=[f"{other}:1"])
+    host.do("image_push", name="local/app:1", repository=[f"{other}:1"])
     sent = sum(exchange.bytes_received for exchange in proxy.exchanges(path="/blobs/uploads/"))
     assert sent == len(new.layers[3].data) + len(new.config.data)
     assert counted.registry.digest(other.path, "1") == new.digest
+
+
+def test_a_push_to_another_repository_of_the_registry_mounts_and_uploads_nothing(
+    host: Host, counted: Repository, proxy: CountingProxy
+) -> None:
+    image = make_image(layers=3)
+    counted.push("1", image)
+    host.do("image_pull", name=f"{counted}:1")
+    other = counted._replace(path=f"{counted.path}/promoted")
+    proxy.reset()
+    host.do("image_push", name=f"{counted}:1", repository=[f"{other}:1"])
+    assert [exchange.status for exchange in proxy.exchanges(path="/blobs/uploads/")] == [201] * 4
+    assert sum(exchange.bytes_received for exchange in proxy.exchanges(path="/blobs/uploads/")) == 0
+    assert counted.registry.digest(other.path, "1") == image.digest

@@ -211,9 +211,11 @@ class MemoryRegistries:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.mounts: dict[str, tuple[str, ...]] = {}  # repository -> paths it was told to mount from
         self._repositories: dict[str, MemoryRepository] = {}
 
-    def __call__(self, reference: Reference) -> MemoryRepository:
+    def __call__(self, reference: Reference, *, mount_from: t.Sequence[str] = ()) -> MemoryRepository:
+        self.mounts[reference.repository] = tuple(mount_from)
         made = MemoryRepository(self.requests, reference.repository)
         return self._repositories.setdefault(reference.repository, made)
 

@@ -37,7 +37,14 @@ class Host(t.NamedTuple):
     build: Callable[[object], Identity]
 
 
-def apply_plan(plan: Plan, *, host: Host, registry: Callable[[Reference], ContentStore], patience: Patience) -> Outcome:
+class OpenRepository(t.Protocol):
+    """Opens the repository of a reference, and says from which others of its registry blobs may be taken over."""
+
+    def __call__(self, reference: Reference, *, mount_from: Sequence[str] = ()) -> ContentStore:
+        """Return the repository; nothing is asked of its registry yet."""
+
+
+def apply_plan(plan: Plan, *, host: Host, registry: OpenRepository, patience: Patience) -> Outcome:
     """Carry out ``plan``; ``registry`` opens the repository of a reference.
 
     After a failure nothing new is started, what runs ends, and what succeeded stays. Running again is always safe.
@@ -63,9 +70,7 @@ def apply_plan(plan: Plan, *, host: Host, registry: Callable[[Reference], Conten
 class _Run:
     """One carrying-out: which actions are done, which failed, and what they made."""
 
-    def __init__(
-        self, plan: Plan, *, host: Host, registry: Callable[[Reference], ContentStore], patience: Patience
-    ) -> None:
+    def __init__(self, plan: Plan, *, host: Host, registry: OpenRepository, patience: Patience) -> None:
         self._plan = plan
         self._host = host
         self._registry = registry
@@ -155,7 +160,7 @@ class _Run:
         self._host.engine.tag(reference, identity=identity, platform=None)
 
     def _push(self, action: Push) -> None:
-        content, target = self._host.content(), self._registry(action.reference)
+        content, target = self._host.content(), self._registry(action.reference, mount_from=action.mount_from)
         manifest = self._stored(self._identity(action.source), content)
         copies = Copies([BlobCopy(blob, content, target) for blob in manifest.moved_blobs()], patience=self._patience)
         copies.run(lambda digest: None)

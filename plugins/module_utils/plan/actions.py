@@ -95,8 +95,12 @@ class Untag(Action):
 
 @dataclass(frozen=True)
 class Push(Action):
-    """Make the name at its registry point at ``source``, which the host holds by then."""
+    """Make the name at its registry point at ``source``, which the host holds by then.
+
+    ``mount_from`` are paths at that registry whose repositories likely hold its blobs: the host has it by these names.
+    """
 
     kind: t.ClassVar[str] = "push"
 
     source: Identity | Pending
+    mount_from: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from .desired import DesiredBuild
 
 _PENDING_TEXT = "(built in this run)"
+_MOST_MOUNTS = 2  # repositories; each that does not hold a blob costs a request for it
 
 
 class _Basics(t.NamedTuple):
@@ -97,7 +98,9 @@ class Draft:
         digest = source.identity.manifest_digest if isinstance(source.identity, Identity) else None
         self._note(f"{name} (registry)", before=_text(remote), after=str(digest or _PENDING_TEXT))
         basics = _Basics(self._next_id, name, cause, _needs(source), digest, remote, source.size)
-        self.actions.append(Push(*basics, source=source.identity))
+        same = (other for other, target in self.world.names.items() if target.is_same_image(source.identity))
+        paths = {other.path for other in same if other.registry == name.registry and other.path != name.path}
+        self.actions.append(Push(*basics, source=source.identity, mount_from=tuple(sorted(paths)[:_MOST_MOUNTS])))
 
     def row(
         self, name: str, *, target: Held | None, first: int, cause: str, previous: Digest | None = None

@@ -17,7 +17,7 @@ from ..model.errors import InputError, Problem
 from ..model.reference import Defaults, Reference
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..apply.transfer import Patience
     from ..engines.base import Engine
@@ -87,9 +87,12 @@ class Session:
             )
         self._served = frozenset(wanted)
 
-    def registry(self, reference: Reference) -> RegistryStore:
-        """Return the repository that ``reference`` lies in. Nothing is asked of its registry yet."""
-        return self.registries.store(reference)
+    def registry(self, reference: Reference, *, mount_from: Sequence[str] = ()) -> RegistryStore:
+        """Return the repository that ``reference`` lies in. Nothing is asked of its registry yet.
+
+        ``mount_from`` are paths of repositories of the same registry that may hold blobs to be written.
+        """
+        return self.registries.store(reference, mount_from=mount_from)
 
     @property
     def registries(self) -> Registries:

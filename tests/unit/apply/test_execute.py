@@ -538,3 +538,11 @@ def test_space_that_cannot_be_freed_is_a_warning_for_what_was_wanted_is_done(
     outcome = apply(story, story.plan(absent("app:1")))
     assert outcome.warnings == ("The space of what was removed is not free yet: The disk is busy.",)
     assert story.host.observe().by_name == {}
+
+
+def test_a_push_mounts_from_repositories_of_the_same_registry_that_name_the_same_image(story: Story) -> None:
+    story.host.hold(image(1), "reg.test/team/app:1")
+    story.host.hold(image(1), "elsewhere.test/team/app:1")
+    story.host.hold(image(2), "reg.test/team/other:1")
+    apply(story, story.plan(present("reg.test/team/app:1", push=["reg.test/promoted/app:1"])))
+    assert story.registries.mounts["reg.test/promoted/app"] == ("team/app",)
