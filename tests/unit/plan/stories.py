@@ -122,3 +122,9 @@ def size(of: MadeImage) -> int:
 def _meanings(name: str, namespaces: tuple[str, ...]) -> tuple[t.Any, ...]:
     parsed = parse_image(name)
     return (parsed,) if isinstance(parsed, ImageId) else tuple(candidates(name, Defaults(namespaces=namespaces)))
+
+
+ONE, TWO = image(1), image(2)
+BOTH, BOTH_MOVED = index(1), index(2)
+NOTHING = "Nothing to do.\n"
+SPACES = ("team", "library")
