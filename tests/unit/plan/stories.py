@@ -125,6 +125,6 @@ def _meanings(name: str, namespaces: tuple[str, ...]) -> tuple[t.Any, ...]:
 
 
 ONE, TWO = image(1), image(2)
-BOTH, BOTH_MOVED = index(1), index(2)
+BOTH = index(1)
 NOTHING = "Nothing to do.\n"
 SPACES = ("team", "library")
