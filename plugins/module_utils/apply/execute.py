@@ -9,10 +9,9 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.errors import ApplyError, ImagesError
 from ..model.host import Identity
-from ..model.manifest import Manifest, parse_manifest
+from ..model.manifest import stored_manifest
 from ..plan.actions import Build, Pending, Pull, Push, Tag, Untag
 from .outcome import Outcome
 from .transfer import BlobCopy, Copies, patiently
@@ -22,6 +21,7 @@ if t.TYPE_CHECKING:
 
     from ..engines.base import Engine
     from ..model.digest import Digest
+    from ..model.manifest import Manifest
     from ..model.reference import Reference
     from ..plan.actions import Action
     from ..plan.plan import Plan
@@ -174,11 +174,7 @@ class _Run:
     def _stored(self, identity: Identity, content: ContentStore) -> Manifest:
         if identity.manifest_digest is None:
             raise TypeError("an image in a content store is known by its manifest")
-        raw = content.read(Descriptor("", identity.manifest_digest, UNKNOWN_SIZE))
-        manifest = parse_manifest(raw, subject=str(identity.manifest_digest))
-        if not isinstance(manifest, Manifest):
-            raise TypeError(f"{identity.manifest_digest} is an index")
-        return manifest
+        return stored_manifest(identity.manifest_digest, read=content.read)
 
     def _identity(self, source: Identity | Pending) -> Identity:
         return self.made[source.made_by] if isinstance(source, Pending) else source

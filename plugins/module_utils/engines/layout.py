@@ -9,11 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from ..model.annotations import INDEX_DIGEST
-from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.errors import NotFoundError
 from ..model.host import Identity, LocalImage, Observed
 from ..model.image_config import parse_config
-from ..model.manifest import Manifest, parse_manifest
+from ..model.manifest import stored_manifest
 from ..model.media_types import is_config
 from .base import Description
 from .host_platform import host_platform
@@ -21,8 +20,10 @@ from .host_platform import host_platform
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..model.descriptor import Descriptor
     from ..model.digest import Digest
     from ..model.image_config import ImageConfig
+    from ..model.manifest import Manifest
     from ..model.platform import Platform
     from ..model.reference import Reference
     from .base import Engine
@@ -90,11 +91,11 @@ class LayoutEngine:
         if identity.manifest_digest is None:
             raise TypeError("an image of a layout is known by its manifest")
         directory = self._open(True)
-        raw = directory.read(Descriptor("", identity.manifest_digest, UNKNOWN_SIZE))
-        descriptor = parse_manifest(raw, subject=str(reference)).descriptor._replace(platform=platform)
+        manifest = stored_manifest(identity.manifest_digest, read=directory.read)
+        descriptor = manifest.descriptor._replace(platform=platform)
         if identity.index_digest is not None:
             descriptor = descriptor._replace(annotations={INDEX_DIGEST: str(identity.index_digest)})
-        directory.put_manifest(raw, descriptor, reference=reference)
+        directory.put_manifest(manifest.raw, descriptor, reference=reference)
 
     def untag(self, reference: Reference) -> None:
         """See Engine."""
@@ -138,10 +139,7 @@ def _documents(directory: ImageDirectory, image: LocalImage) -> tuple[Manifest, 
     """Return manifest and config of one image, without reading any other; no config where it is of another kind."""
     if image.identity.manifest_digest is None:
         raise TypeError("an image of a layout is known by its manifest")
-    raw = directory.read(Descriptor("", image.identity.manifest_digest, UNKNOWN_SIZE))
-    manifest = parse_manifest(raw, subject=image.id)
-    if not isinstance(manifest, Manifest):
-        raise TypeError(f"{image.id} is an index")
+    manifest = stored_manifest(image.identity.manifest_digest, read=directory.read)
     if not is_config(manifest.config.media_type):
         return manifest, None
     return manifest, parse_config(directory.read(manifest.config), subject=image.id)

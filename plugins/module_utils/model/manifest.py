@@ -10,13 +10,15 @@ import json
 import typing as t
 
 from . import media_types
-from .descriptor import Descriptor
+from .descriptor import UNKNOWN_SIZE, Descriptor
 from .errors import PeerError
 from .fields import Fields
 from .index import Index
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .digest import Digest
 
 MANIFEST_LIMIT = 8 * 1024 * 1024  # bytes; registries are asked to take 4 MiB (distribution-spec, "Pushing Manifests")
 
@@ -79,6 +81,33 @@ def parse_manifest(raw: bytes, *, media_type: str = "", subject: str = "manifest
         subject=Descriptor.from_json(whose_subject) if whose_subject is not None else None,
         annotations=fields.text_map("annotations"),
     )
+
+
+def parse_image_manifest(raw: bytes, *, media_type: str = "", subject: str = "manifest") -> Manifest:
+    """Return the manifest that ``raw`` is; as ``parse_manifest``, where an index is no answer.
+
+    Raises:
+        PeerError: as ``parse_manifest``; nested-index, it is an index.
+    """
+    manifest = parse_manifest(raw, media_type=media_type, subject=subject)
+    if isinstance(manifest, Index):
+        raise PeerError(
+            f"{subject} is an index where an image was expected",
+            code="nested-index",
+            fix="name the digest of the image itself",
+            subject=subject,
+        )
+    return manifest
+
+
+def stored_manifest(digest: Digest, *, read: Callable[[Descriptor], bytes]) -> Manifest:
+    """Return the manifest that ``read``, of a content store, gives for ``digest``.
+
+    Raises:
+        ImagesError: it is not there, or damaged.
+        PeerError: as ``parse_image_manifest``.
+    """
+    return parse_image_manifest(read(Descriptor("", digest, UNKNOWN_SIZE)), subject=str(digest))
 
 
 def manifest_json(

@@ -11,9 +11,10 @@ import typing as t
 from ..build.base import BaseImage
 from ..model.errors import NotFoundError
 from ..model.image_config import parse_config
+from ..model.manifest import stored_manifest
 from ..model.reference import Reference, parse_reference
 from ..plan.questions import Question, local_image, names_made_by, question_for
-from .resolve import resolve_image, stored_manifest
+from .resolve import resolve_image
 
 if t.TYPE_CHECKING:
     from ..build.base import Base
@@ -90,7 +91,7 @@ class Bases:
         image = self._local(base)
         if image is not None and image.identity.digest == digest and image.identity.manifest_digest is not None:
             content = self._session.content()
-            manifest = stored_manifest(image.identity.manifest_digest, content=content)
+            manifest = stored_manifest(image.identity.manifest_digest, read=content.read)
             return BaseImage(digest, manifest, parse_config(content.read(manifest.config)), content)
         pinned = self._reference(base).with_digest(digest)
         question = Question((pinned,), base.platform, is_strict=False, known=frozenset())

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.descriptor import UNKNOWN_SIZE, Descriptor
-from ..model.errors import ImagesError, NotFoundError, PeerError, raise_problems
+from ..model.errors import ImagesError, NotFoundError, raise_problems
 from ..model.image_config import parse_config
 from ..model.index import Index
-from ..model.manifest import parse_manifest
+from ..model.manifest import parse_image_manifest, parse_manifest
 from ..model.resolved import Resolved
 from ..plan.questions import Answers
 
@@ -20,11 +19,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..model.digest import Digest
-    from ..model.manifest import Manifest
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..plan.questions import Question, Questions
-    from ..stores.base import ContentStore
     from ..stores.registry import RegistryStore
 
     OpenRegistry = Callable[[Reference], RegistryStore]
@@ -87,16 +84,6 @@ def remote_digest(reference: Reference, *, registry: OpenRegistry) -> Digest | N
         return None
 
 
-def stored_manifest(digest: Digest, *, content: ContentStore) -> Manifest:
-    """Return the manifest that ``content`` holds under ``digest``.
-
-    Raises:
-        ImagesError: it is not there, or damaged.
-        PeerError: nested-index, it is an index.
-    """
-    return _child(Descriptor("", digest, UNKNOWN_SIZE), str(digest), store=content)
-
-
 def in_parallel(
     questions: Sequence[_Q], answer: Callable[[_Q], _A], *, parallel: int
 ) -> dict[_Q, _A | ImagesError]:
@@ -128,7 +115,8 @@ def _resolve(reference: Reference, *, question: Question, store: RegistryStore) 
         if chosen is None:
             there = [entry.platform for entry in document.images()]
             raise _platform_missing(reference, question.platform, there=there)
-        child = _child(chosen, str(reference.with_digest(chosen.digest)), store=store)
+        subject = str(reference.with_digest(chosen.digest))
+        child = parse_image_manifest(store.read(chosen), media_type=chosen.media_type, subject=subject)
         return Resolved(reference, document.descriptor, child, chosen.platform)
     platform = question.platform if question.is_strict else None
     if platform is not None:
@@ -137,18 +125,6 @@ def _resolve(reference: Reference, *, question: Question, store: RegistryStore) 
             raise _platform_missing(reference, platform, there=[actual])
         platform = actual
     return Resolved(reference, document.descriptor, document, platform)
-
-
-def _child(chosen: Descriptor, subject: str, *, store: ContentStore) -> Manifest:
-    manifest = parse_manifest(store.read(chosen), media_type=chosen.media_type, subject=subject)
-    if isinstance(manifest, Index):
-        raise PeerError(
-            f"{subject} is an index where an image was expected",
-            code="nested-index",
-            fix="name the digest of the image itself",
-            subject=subject,
-        )
-    return manifest
 
 
 def _platform_missing(reference: Reference, wanted: Platform, *, there: Sequence[Platform | None]) -> NotFoundError:

@@ -65,16 +65,18 @@ def run_task(
         desired = read(module.params)
         session = Session(module.params)
         try:
-            result = converge(desired, session=session, builder=builder, is_dry=module.check_mode)
+            result, warnings = converge(desired, session=session, builder=builder, is_dry=module.check_mode)
         finally:
             session.close()
-        for warning in result.pop("warnings_told"):
+        for warning in warnings:
             module.warn(warning)
         module.exit_json(**result, elapsed=round(time.monotonic() - started, 3))
 
 
-def converge(desired: Desired, *, session: Session, builder: OpenBuilder | None, is_dry: bool) -> dict[str, t.Any]:
-    """Return the result of bringing the session's host to ``desired``; with ``is_dry`` of what that would be.
+def converge(
+    desired: Desired, *, session: Session, builder: OpenBuilder | None, is_dry: bool
+) -> tuple[dict[str, t.Any], list[str]]:
+    """Return result and warnings of bringing the session's host to ``desired``; with ``is_dry`` what they would be.
 
     Raises:
         ImagesError: it cannot be planned (nothing was changed then), or not be carried out.
@@ -91,8 +93,8 @@ def converge(desired: Desired, *, session: Session, builder: OpenBuilder | None,
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
     plan = plan_images(desired, observed, answers=answers)
     outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builds)
-    told = report(plan, outcome=outcome, engine=session.engine)
-    return {**told, "warnings_told": [*plan.warnings, *outcome.warnings, *session.warnings()]}
+    warnings = [*plan.warnings, *outcome.warnings, *session.warnings()]
+    return report(plan, outcome=outcome, engine=session.engine), warnings
 
 
 def _answers(questions: Questions, session: Session) -> Answers:

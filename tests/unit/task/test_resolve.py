@@ -18,6 +18,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
     PeerError,
 )
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
+from ansible_collections.fleet.images.plugins.module_utils.model.manifest import stored_manifest
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference, parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.plan.questions import Answers, Question, Questions
@@ -269,10 +270,10 @@ def test_stored_manifests_are_read_by_digest_and_indexes_refused(registries: Mem
     registries.push("app:1", BOTH)
     content = registries(parse_reference("app:1"))
     child = BOTH.images[0]
-    got = module.stored_manifest(Digest.parse(child.digest), content=content)
+    got = stored_manifest(Digest.parse(child.digest), read=content.read)
     assert got.descriptor == descriptor_of(child.manifest)
     with pytest.raises(PeerError) as caught:
-        module.stored_manifest(Digest.parse(BOTH.digest), content=content)
+        stored_manifest(Digest.parse(BOTH.digest), read=content.read)
     assert caught.value.code == "nested-index"
 
 

@@ -47,7 +47,7 @@ def run(options: Mapping[str, t.Any], desired: Desired, *, is_dry: bool = False)
     """Return the result of one task."""
     session = Session(options)
     try:
-        return converge(desired, session=session, builder=None, is_dry=is_dry)
+        return converge(desired, session=session, builder=None, is_dry=is_dry)[0]
     finally:
         session.close()
 
