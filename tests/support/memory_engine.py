@@ -15,7 +15,7 @@ from ansible_collections.fleet.images.plugins.module_utils.engines.base import D
 from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import NotFoundError
-from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity, LocalImage, Observed
+from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity, LocalImage, Look, Observed, Space
 from ansible_collections.fleet.images.plugins.module_utils.model.image_config import parse_config
 from ansible_collections.fleet.images.plugins.module_utils.model.manifest import Manifest, parse_manifest
 from ansible_collections.fleet.images.plugins.module_utils.model.media_types import is_nondistributable
@@ -117,7 +117,7 @@ class MemoryEngine:
         self.names.update((parse_reference(name), key) for name in names)
         return self._image(key, tuple(map(parse_reference, names)))
 
-    def observe(self) -> Observed:
+    def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
         self.readings += 1
         keys: dict[ImageKey, list[Reference]] = {}
         for name, key in self.names.items():
@@ -135,7 +135,7 @@ class MemoryEngine:
         self.tagged += 1
         self.names[reference] = ImageKey(identity.manifest_digest, identity.index_digest)
 
-    def untag(self, reference: Reference) -> None:
+    def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
         self.untagged.append(str(reference))
         self.names.pop(reference, None)
 
@@ -145,6 +145,9 @@ class MemoryEngine:
             manifest = self._manifest(digest)
             kept.update(blob.digest for blob in (manifest.blobs() if manifest is not None else ()))
         return self.content.keep_only(kept)
+
+    def space(self) -> Space | None:
+        return None
 
     def describe(self, image: LocalImage) -> Description:
         return Description({}, (), ())

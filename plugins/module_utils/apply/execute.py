@@ -64,7 +64,7 @@ def apply_plan(plan: Plan, *, host: Host, registry: OpenRepository, patience: Pa
         except ImagesError as error:  # the images are as wanted; the next run that removes something frees the space
             warnings.append(f"The space of what was removed is not free yet: {error}")
     run.raise_failures()
-    return Outcome(run.made, run.moved, freed, tuple(warnings))
+    return Outcome(run.made, {}, run.moved, freed, tuple(warnings))
 
 
 class _Run:
@@ -117,7 +117,7 @@ class _Run:
         elif isinstance(action, Tag):
             self._attempt(action, lambda: self._tag(action.reference, self._identity(action.source)))
         elif isinstance(action, Untag):
-            self._attempt(action, lambda: self._host.engine.untag(action.reference))
+            self._attempt(action, lambda: self._untag(action))
         elif isinstance(action, Push):
             self._attempt(action, lambda: self._push(action))
 
@@ -158,6 +158,9 @@ class _Run:
 
     def _tag(self, reference: Reference, identity: Identity) -> None:
         self._host.engine.tag(reference, identity=identity, platform=None)
+
+    def _untag(self, action: Untag) -> None:
+        self._host.engine.untag(action.reference, is_used=action.is_used, prunes=action.prunes)
 
     def _push(self, action: Push) -> None:
         content, target = self._host.content(), self._registry(action.reference, mount_from=action.mount_from)

@@ -11,17 +11,20 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..model.digest import Digest
     from ..model.host import Identity
 
 
 class Outcome(t.NamedTuple):
     """A plan that was carried out in full.
 
-    ``built`` are the identities that were Pending, by the id of the action that made them; ``moved`` are the bytes that
+    ``built`` are the identities that were Pending, by the id of the action that made them, ``pushed`` the digests that a
+    registry alone could tell, by the id of the push; ``moved`` are the bytes that
     went over the network, ``freed`` those that removed names gave back on disk; ``warnings`` tell what else went wrong.
     """
 
     built: Mapping[int, Identity] = {}
+    pushed: Mapping[int, Digest] = {}
     moved: int = 0
     freed: int = 0
     warnings: tuple[str, ...] = ()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..model.host import Look
+
 if t.TYPE_CHECKING:
-    from ..model.host import Identity, LocalImage, Observed
+    from ..model.host import Identity, LocalImage, Observed, Space
     from ..model.platform import Platform
     from ..model.reference import Reference
 
@@ -28,8 +30,10 @@ class Engine(t.Protocol):
     name: str
     place: str
 
-    def observe(self) -> Observed:
-        """Return every image with its names, in one reading. Changes nothing; a store that is not there yet is empty.
+    def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
+        """Return every image with its names, in one reading, and what ``look`` asks for beside.
+
+        Changes nothing; a store that is not there yet is empty.
 
         Raises:
             ImagesError: the engine does not answer, or its store cannot be read.
@@ -42,8 +46,15 @@ class Engine(t.Protocol):
             NotFoundError: the host does not hold it.
         """
 
-    def untag(self, reference: Reference) -> None:
-        """Remove a name; a name that is gone already is no error."""
+    def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
+        """Remove a name; a name that is gone already is no error. With a repository's last tag go its digests.
+
+        An image that loses its last name goes, unless containers hold it; containers are never touched. ``is_used``:
+        containers use the image, and its name goes nonetheless. ``prunes``: nameless images it was built on go along.
+
+        Raises:
+            ConflictError: containers use the image and ``is_used`` is False.
+        """
 
     def reclaim(self) -> int:
         """Free what no name needs any longer; return the bytes freed. What was written recently may stay a while."""
@@ -55,5 +66,35 @@ class Engine(t.Protocol):
             NotFoundError: it is gone meanwhile.
         """
 
+    def space(self) -> Space | None:
+        """Return how much is free where the engine keeps its data; None when that cannot be seen from here."""
+
     def close(self) -> None:
         """Free what the engine holds. Idempotent."""
+
+
+class Daemon(t.Protocol):
+    """An engine whose daemon speaks to registries itself. Several threads may pull and push at the same time."""
+
+    def pull(
+        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+    ) -> int:
+        """Let the daemon fetch ``source``, then let ``reference`` point at it; return the bytes that it fetched.
+
+        ``source`` is pinned by a digest, and may lie at a mirror; no name of a mirror stays on the host. ``platform``
+        chooses from an index; None: the digest is a manifest's. ``deadline`` is in seconds from now. Idempotent.
+
+        Raises:
+            PeerError: engine-pull-failed: the daemon could not get it; ``why`` has its words.
+            UnavailableError: engine-timeout: the deadline passed; the daemon was told to stop.
+        """
+
+    def push(self, reference: Reference, *, identity: Identity, deadline: float | None) -> None:
+        """Let the daemon put the image ``identity`` under the tag ``reference`` at its registry. Idempotent.
+
+        No name stays on the host, and none is moved, that was not so before.
+
+        Raises:
+            PeerError: engine-push-failed: the daemon could not; ``why`` has its words.
+            UnavailableError: engine-timeout: the deadline passed.
+        """

@@ -10,7 +10,7 @@ import typing as t
 
 from ..model.annotations import INDEX_DIGEST
 from ..model.errors import NotFoundError
-from ..model.host import Identity, LocalImage, Observed
+from ..model.host import Identity, LocalImage, Look, Observed, Space
 from ..model.image_config import parse_config
 from ..model.manifest import stored_manifest
 from ..model.media_types import is_config
@@ -71,8 +71,8 @@ class LayoutEngine:
         self._open = open_directory
         self.place = place
 
-    def observe(self) -> Observed:
-        """See Engine."""
+    def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
+        """See Engine. No container uses this store, and its list tells all details."""
         try:
             rows: Sequence[StoredImage] = self._open(False).images()
         except NotFoundError:  # made by the first action, not by looking
@@ -97,8 +97,8 @@ class LayoutEngine:
             descriptor = descriptor._replace(annotations={INDEX_DIGEST: str(identity.index_digest)})
         directory.put_manifest(manifest.raw, descriptor, reference=reference)
 
-    def untag(self, reference: Reference) -> None:
-        """See Engine."""
+    def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
+        """See Engine. What no name leads to goes by ``reclaim``."""
         try:
             self._open(False).untag(reference)
         except NotFoundError:
@@ -130,6 +130,16 @@ class LayoutEngine:
             history=config.history if config is not None else (),
             layers=tuple(str(layer.digest) for layer in manifest.layers),
         )
+
+    def space(self) -> Space:
+        """See Engine."""
+        import os
+
+        place = self.place
+        while not os.path.isdir(place):  # made by the first change
+            place = os.path.dirname(place)
+        figures = os.statvfs(place)
+        return Space(place, figures.f_bavail * figures.f_frsize)
 
     def close(self) -> None:
         """See Engine."""

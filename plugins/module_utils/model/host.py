@@ -20,33 +20,84 @@ if t.TYPE_CHECKING:
 
 
 class Identity(t.NamedTuple):
-    """Which image: the digests of its manifest, its config, and the index it was chosen from, as far as known."""
+    """Which image: the digests of its manifest, its config, and the index it was chosen from, as far as known.
+
+    ``known_as`` are digests that registries have for it where the engine does not tell whether they are an index's or a
+    manifest's; the one to show comes first.
+    """
 
     manifest_digest: Digest | None = None
     config_digest: Digest | None = None
     index_digest: Digest | None = None
+    known_as: tuple[Digest, ...] = ()
 
     @property
     def digest(self) -> Digest | None:
         """The digest a tag at the registry has for it: the index's, else the manifest's."""
-        return self.index_digest or self.manifest_digest
+        return self.index_digest or (self.known_as[0] if self.known_as else self.manifest_digest)
 
     @property
     def digests(self) -> frozenset[Digest]:
         """All that are known."""
-        return frozenset(digest for digest in self if digest is not None)
+        own = (self.manifest_digest, self.config_digest, self.index_digest)
+        return frozenset(digest for digest in (*own, *self.known_as) if digest is not None)
 
     def is_same_image(self, other: Identity) -> bool:
-        """Tell whether both have the same manifest or, where that is not known of both, the same config."""
+        """Tell whether both have the same manifest; else, as far as known, the same config; else any digest in common.
+
+        Two platforms of one index have its digest in common and are told apart by manifest or config.
+        """
         if self.manifest_digest is not None and other.manifest_digest is not None:
             return self.manifest_digest == other.manifest_digest
-        return self.config_digest is not None and self.config_digest == other.config_digest
+        if self.config_digest is not None and other.config_digest is not None:
+            return self.config_digest == other.config_digest
+        return not self.digests.isdisjoint(other.digests)
+
+
+class Container(t.NamedTuple):
+    """A container that uses an image, running or not; the image stays without a name while one ``holds_image``."""
+
+    name: str
+    holds_image: bool = True
+
+
+class Look(t.NamedTuple):
+    """What a plan must know of a host beyond names and digests. Each costs an engine a request of its own.
+
+    ``containers``: which use the images. ``parents``: what images were built on, nameless ones with it. ``details_of``:
+    the images whose platform and labels matter, where a list of images does not tell them.
+    """
+
+    containers: bool = False
+    parents: bool = False
+    details_of: frozenset[Reference | ImageId] = frozenset()
+
+
+class Space(t.NamedTuple):
+    """Where an engine keeps its data, and how many bytes are free there."""
+
+    path: str
+    free: int
+
+
+class Abilities(t.NamedTuple):
+    """What the engine of a host can do, as far as a plan depends on it.
+
+    ``ids``: an image's ID is the digest of its ``config``, or of the ``target`` of its name: the index, else the
+    manifest. ``sends_exact``: a push keeps the manifest's digest. ``chooses_platform``: it can fetch for another one.
+    """
+
+    ids: t.Literal["config", "target"] = "config"
+    sends_exact: bool = True
+    chooses_platform: bool = True
 
 
 class LocalImage(t.NamedTuple):
     """An image on a host. ``id`` is the engine's word for it; ``names`` hold no digest beside a tag.
 
-    ``missing`` are parts that the store lost: the name is there, the image is not.
+    ``missing`` are parts that the store lost: the name is there, the image is not. ``digest_names`` name it by digest
+    beside tags of the same repository: they go with the last of these tags, or stay behind when it moves to another
+    image. ``used_by`` and ``parent`` (an image's ID) are told when a Look asks for them.
     """
 
     id: str
@@ -57,6 +108,9 @@ class LocalImage(t.NamedTuple):
     created: str = ""
     labels: Mapping[str, str] = {}
     missing: tuple[Digest, ...] = ()
+    digest_names: tuple[Reference, ...] = ()
+    used_by: tuple[Container, ...] = ()
+    parent: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -74,12 +128,14 @@ class Observed:
         engine: str,
         platform: Platform,
         blobs: frozenset[Digest] = frozenset(),
+        abilities: Abilities = Abilities(),  # noqa: B008 (immutable)
     ) -> None:
         """Hold one reading: ``platform`` is the host's; ``blobs`` need not be fetched again (empty if not known)."""
         self.engine = engine
         self.platform = platform
         self.images = tuple(images)
         self.blobs = blobs
+        self.abilities = abilities
         self.by_name: dict[Reference, LocalImage] = {name: image for image in self.images for name in image.names}
         self._by_digest: dict[Digest, list[LocalImage]] = {}
         for image in self.images:

@@ -85,18 +85,24 @@ class Tag(Action):
 
 @dataclass(frozen=True)
 class Untag(Action):
-    """Remove a name. The bytes go with the image's last name (``is_last``), when nothing else needs them."""
+    """Remove a name. The bytes go with the image's last name, when nothing else needs them.
+
+    ``deletes`` are the IDs of the images that go with the name: the image itself, then nameless ones that only it was
+    built on. ``is_used``: containers use the image, and the name goes nonetheless.
+    """
 
     kind: t.ClassVar[str] = "untag"
 
-    image_id: str
-    is_last: bool
+    deletes: tuple[str, ...]
+    is_used: bool = False
+    prunes: bool = True
 
 
 @dataclass(frozen=True)
 class Push(Action):
     """Make the name at its registry point at ``source``, which the host holds by then.
 
+    ``digest`` is None when the engine makes the manifest anew, and only the registry can tell it afterwards.
     ``mount_from`` are paths at that registry whose repositories likely hold its blobs: the host has it by these names.
     """
 

@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from ..model.platform import Platform
 
 PullPolicy = t.Literal["missing", "newer", "always", "never"]
+InUse = t.Literal["fail", "skip", "untag"]
 
 
 class DesiredBuild(t.NamedTuple):
@@ -57,9 +58,13 @@ class Desired(t.NamedTuple):
     """All that one task wants of a host.
 
     With ``removes_unlisted`` every name that no image asks for goes, unless a pattern of ``protect`` (shell wildcards,
-    against the full or the familiar name) matches it.
+    against the full or the familiar name) matches it. ``in_use`` says what becomes of an image that should go while
+    containers use it: the task fails, the image keeps its names, or it loses its names and stays for the containers.
+    With ``prunes`` nameless images go along that only the removed image was built on.
     """
 
     images: tuple[DesiredImage, ...]
     removes_unlisted: bool = False
     protect: tuple[str, ...] = ()
+    in_use: InUse = "fail"
+    prunes: bool = True

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from .desired import DesiredBuild
 
 _PENDING_TEXT = "(built in this run)"
+_MADE_ANEW_TEXT = "(the engine makes its manifest)"
 _MOST_MOUNTS = 2  # repositories; each that does not hold a blob costs a request for it
 
 
@@ -88,16 +89,20 @@ class Draft:
         """Plan to remove ``name``, which the host has."""
         target = self.world.names.pop(name)
         previous = digest_of(target)
-        is_last = not self.world.is_named(target.identity)
+        deletes = () if self.world.is_named(target.identity) else (target.image_id,)
         self._note(str(name), before=_text(previous), after=None)
         basics = _Basics(self._next_id, name, cause, _needs(target), None, previous)
-        self.actions.append(Untag(*basics, image_id=target.image_id, is_last=is_last))
+        self.actions.append(Untag(*basics, deletes=deletes))
 
-    def push(self, name: Reference, *, source: Held, remote: Digest | None, cause: str) -> None:
+    def push(self, name: Reference, *, source: Held, remote: Identity | None, cause: str) -> None:
         """Plan to make ``name`` at its registry, which points at ``remote``, point at what ``source`` holds."""
-        digest = source.identity.manifest_digest if isinstance(source.identity, Identity) else None
-        self._note(f"{name} (registry)", before=_text(remote), after=str(digest or _PENDING_TEXT))
-        basics = _Basics(self._next_id, name, cause, _needs(source), digest, remote, source.size)
+        is_built = not isinstance(source.identity, Identity)
+        is_known = isinstance(source.identity, Identity) and self.observed.abilities.sends_exact
+        digest = source.identity.manifest_digest if isinstance(source.identity, Identity) and is_known else None
+        previous = remote.digest if remote is not None else None
+        pending = _PENDING_TEXT if is_built else _MADE_ANEW_TEXT
+        self._note(f"{name} (registry)", before=_text(previous), after=str(digest or pending))
+        basics = _Basics(self._next_id, name, cause, _needs(source), digest, previous, source.size)
         same = (other for other, target in self.world.names.items() if target.is_same_image(source.identity))
         paths = {other.path for other in same if other.registry == name.registry and other.path != name.path}
         self.actions.append(Push(*basics, source=source.identity, mount_from=tuple(sorted(paths)[:_MOST_MOUNTS])))

@@ -194,14 +194,21 @@ def _plan_tag(draft: Draft, tag: Reference, *, source: Held, keeps_existing: boo
     draft.tag(tag, source=source, cause="wanted as a further name" if current is None else "it named another image")
 
 
-def _plan_push(draft: Draft, reference: Reference, *, source: Held, remote: Digest | None) -> None:
+def _plan_push(draft: Draft, reference: Reference, *, source: Held, remote: Identity | None) -> None:
     identity = source.identity
     if not isinstance(identity, Identity):
         draft.push(reference, source=source, remote=remote, cause="built in this run")
     elif remote is None:
         draft.push(reference, source=source, remote=None, cause="not at the registry")
-    elif remote not in (identity.manifest_digest, identity.index_digest):
+    elif not _is_at_registry(identity, remote, is_exact=draft.observed.abilities.sends_exact):
         draft.push(reference, source=source, remote=remote, cause="the registry has another image under this tag")
+
+
+def _is_at_registry(identity: Identity, remote: Identity, *, is_exact: bool) -> bool:
+    """Tell whether a push would leave ``remote`` as it is: an engine that makes manifests anew keeps the config only."""
+    if remote.digest in identity.digests:
+        return True
+    return not is_exact and remote.config_digest is not None and remote.config_digest == identity.config_digest
 
 
 def _keep_pins(draft: Draft, desired: Desired, *, rows: dict[int, Row]) -> None:

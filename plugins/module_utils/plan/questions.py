@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model.digest import Digest
-    from ..model.host import LocalImage
+    from ..model.host import Identity, LocalImage
     from ..model.platform import Platform
     from ..model.resolved import Resolved
     from .desired import Desired, DesiredBuild, DesiredImage
@@ -39,32 +39,52 @@ class Question(t.NamedTuple):
     known: frozenset[Digest]
 
 
+class RemoteQuestion(t.NamedTuple):
+    """Which image does ``reference`` name at its registry, if any?
+
+    Its digest is answer enough, or, unless ``known`` is None, only one of ``known``: else its manifest and config are
+    asked for too, because the host has an image of which it does not know the manifest.
+    """
+
+    reference: Reference
+    known: frozenset[Digest] | None = None
+
+
 class Questions(t.NamedTuple):
-    """All that a plan must know: images to resolve, and references whose digest at the registry matters for a push."""
+    """All that a plan must know: images to resolve, and references whose image at the registry matters for a push."""
 
     images: tuple[Question, ...]
-    remotes: tuple[Reference, ...]
+    remotes: tuple[RemoteQuestion, ...]
 
 
 class Answers(t.NamedTuple):
-    """The answers; a remote's is None where the registry has no such tag."""
+    """The answers; a remote's, by its reference, is None where the registry has no such tag."""
 
     images: Mapping[Question, Resolved] = {}
-    remotes: Mapping[Reference, Digest | None] = {}
+    remotes: Mapping[Reference, Identity | None] = {}
 
 
 def ask(desired: Desired, observed: Observed) -> Questions:
     """Return what ``plan_images`` will look up for the same inputs; each question once, in the order of the items."""
     images: dict[Question, None] = {}
-    remotes: dict[Reference, None] = {}
+    remotes: dict[Reference, RemoteQuestion] = {}
     made: set[Reference] = set()
     for item in desired.images:
         if need_of(item, observed, made=made) and item.pull != "never":
             images[question_for(item, observed)] = None
         if item.is_present:
-            remotes.update(dict.fromkeys(item.push))
+            known = _known_for_push(item, observed)
+            remotes.update((reference, RemoteQuestion(reference, known)) for reference in item.push)
             made |= names_made_by(item)
-    return Questions(tuple(images), tuple(remotes))
+    return Questions(tuple(images), tuple(remotes.values()))
+
+
+def _known_for_push(item: DesiredImage, observed: Observed) -> frozenset[Digest] | None:
+    """Return what tells that a registry has ``item`` already; None where any digest tells, because manifests stay."""
+    if observed.abilities.sends_exact:
+        return None
+    image = local_image(item, observed)
+    return image.identity.digests if image is not None else frozenset()
 
 
 def names_of(item: DesiredImage) -> set[Reference]:

@@ -30,7 +30,7 @@ def report(plan: Plan, *, outcome: Outcome, engine: Engine) -> dict[str, t.Any]:
     }
     if removed:
         result["untagged"] = [str(action.reference) for action in removed]
-        result["deleted"] = [action.image_id for action in removed if action.is_last]
+        result["deleted"] = [image_id for action in removed for image_id in action.deletes]
     return result
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..model.errors import ImagesError, NotFoundError, raise_problems
+from ..model.host import Identity
 from ..model.image_config import parse_config
 from ..model.index import Index
 from ..model.manifest import parse_image_manifest, parse_manifest
@@ -21,7 +22,7 @@ if t.TYPE_CHECKING:
     from ..model.digest import Digest
     from ..model.platform import Platform
     from ..model.reference import Reference
-    from ..plan.questions import Question, Questions
+    from ..plan.questions import Question, Questions, RemoteQuestion
     from ..stores.registry import RegistryStore
 
     OpenRegistry = Callable[[Reference], RegistryStore]
@@ -41,16 +42,16 @@ def resolve(questions: Questions, *, registry: OpenRegistry, parallel: int) -> A
     images = in_parallel(
         questions.images, lambda question: resolve_image(question, registry=registry), parallel=parallel
     )
-    remotes = in_parallel(questions.remotes, lambda name: remote_digest(name, registry=registry), parallel=parallel)
+    remotes = in_parallel(questions.remotes, lambda remote: remote_image(remote, registry=registry), parallel=parallel)
     raise_problems(
         {
             **{str(question.references[0]): got for question, got in images.items() if isinstance(got, ImagesError)},
-            **{str(reference): got for reference, got in remotes.items() if isinstance(got, ImagesError)},
+            **{str(asked.reference): got for asked, got in remotes.items() if isinstance(got, ImagesError)},
         }
     )
     return Answers(
         {question: got for question, got in images.items() if not isinstance(got, ImagesError)},
-        {reference: got for reference, got in remotes.items() if not isinstance(got, ImagesError)},
+        {asked.reference: got for asked, got in remotes.items() if not isinstance(got, ImagesError)},
     )
 
 
@@ -70,6 +71,22 @@ def resolve_image(question: Question, *, registry: OpenRegistry) -> Resolved:
                 raise  # it exists, and another meaning of the name must not stand in for it
             missing = missing or error
     raise missing or TypeError("a question names at least one reference")
+
+
+def remote_image(asked: RemoteQuestion, *, registry: OpenRegistry) -> Identity | None:
+    """Return the image that a tag names at its registry, None if there is no such tag or repository.
+
+    Of an index no manifest is asked for: what an engine pushes is none.
+
+    Raises:
+        ImagesError: the registry cannot be asked.
+    """
+    digest = remote_digest(asked.reference, registry=registry)
+    if digest is None or asked.known is None or digest in asked.known:
+        return Identity(known_as=(digest,)) if digest is not None else None
+    raw, descriptor = registry(asked.reference).fetch_manifest(asked.reference.with_digest(digest))
+    document = parse_manifest(raw, media_type=descriptor.media_type, subject=str(asked.reference))
+    return Identity(index_digest=digest) if isinstance(document, Index) else Identity(digest, document.config.digest)
 
 
 def remote_digest(reference: Reference, *, registry: OpenRegistry) -> Digest | None:

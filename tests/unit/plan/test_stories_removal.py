@@ -29,7 +29,7 @@ def test_an_absent_name_goes_and_the_image_stays_for_its_other_name(story: Story
     assert plan.text() == (
         f"Plan: 1 to untag; 0 B to move.\n  - untag app:1  {short(ONE)}  (wanted absent)\n"
     )
-    assert [action.is_last for action in plan.actions if isinstance(action, Untag)] == [False]
+    assert [bool(action.deletes) for action in plan.actions if isinstance(action, Untag)] == [False]
     assert plan.names_before == {"docker.io/library/app:1": ONE.digest}
     assert plan.names_after == {}
 
@@ -57,7 +57,7 @@ def test_an_absent_id_takes_all_names_along(story: Story, prefix: str) -> None:
     story.host.hold(ONE, "app:1", "other:1")
     plan = story.plan(absent(prefix.format(ONE.config.digest[7:])))
     assert [action.reference.familiar for action in plan.actions] == ["app:1", "other:1"]
-    assert [action.is_last for action in plan.actions if isinstance(action, Untag)] == [False, True]
+    assert [bool(action.deletes) for action in plan.actions if isinstance(action, Untag)] == [False, True]
 
 
 def test_an_id_prefix_is_enough(story: Story) -> None:
@@ -146,7 +146,7 @@ def test_a_name_goes_after_its_bytes_got_their_new_one(story: Story) -> None:
         ("tag", "app:new"),
         ("untag", "app:old"),
     ]
-    assert [action.is_last for action in plan.actions if isinstance(action, Untag)] == [False]
+    assert [bool(action.deletes) for action in plan.actions if isinstance(action, Untag)] == [False]
 
 
 # --- unlisted -----------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.host import Ide
 from ansible_collections.fleet.images.plugins.module_utils.model.manifest import stored_manifest
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference, parse_reference
-from ansible_collections.fleet.images.plugins.module_utils.plan.questions import Answers, Question, Questions
+from ansible_collections.fleet.images.plugins.module_utils.plan.questions import Answers, Question, Questions, RemoteQuestion
 from ansible_collections.fleet.images.plugins.module_utils.stores.registries import Registries
 from ansible_collections.fleet.images.plugins.module_utils.task import resolve as module
 from ansible_collections.fleet.images.plugins.module_utils.wire.credentials import CredentialSource
@@ -203,9 +203,9 @@ def test_an_image_that_the_registry_lost_is_no_reason_to_take_another_meaning(re
 
 def test_remote_digests_are_those_of_tags_and_none_where_there_is_no_tag(registries: MemoryRegistries) -> None:
     registries.push("app:1", ONE)
-    asked = Questions((), (parse_reference("app:1"), parse_reference("app:2")))
+    asked = Questions((), (RemoteQuestion(parse_reference("app:1")), RemoteQuestion(parse_reference("app:2"))))
     answers = module.resolve(asked, registry=opener(registries), parallel=1)
-    assert list(answers.remotes.values()) == [Digest.parse(ONE.digest), None]
+    assert [remote and remote.digest for remote in answers.remotes.values()] == [Digest.parse(ONE.digest), None]
     assert registries.requests == ["HEAD docker.io/library/app:1", "HEAD docker.io/library/app:2"]
 
 
@@ -221,7 +221,7 @@ def test_all_errors_are_told_by_name(registries: MemoryRegistries, parallel: int
     registries.place(parse_reference("r.test/app:1"), Refusing([], "r"))
     registries.push("fine:1", ONE)
     asked = Questions(
-        (question("gone:1"), question("fine:1"), question("r.test/app:1")), (parse_reference("r.test/app:2"),)
+        (question("gone:1"), question("fine:1"), question("r.test/app:1")), (RemoteQuestion(parse_reference("r.test/app:2")),)
     )
     with pytest.raises(ApplyError) as caught:
         module.resolve(asked, registry=opener(registries), parallel=parallel)
@@ -289,7 +289,7 @@ def test_a_real_registry_says_the_same(shared_registry: Registry) -> None:
                 question(both, known=[BOTH.digest]),
                 question(shared_registry.reference("resolve/none", "one"), one, is_strict=True),
             ),
-            (parse_reference(both), parse_reference(shared_registry.reference("resolve/app", "none"))),
+            tuple(RemoteQuestion(parse_reference(name)) for name in (both, shared_registry.reference("resolve/app", "none"))),
         )
         answers = module.resolve(asked, registry=registries.store, parallel=4)
         with pytest.raises(NotFoundError) as caught:
@@ -300,4 +300,4 @@ def test_a_real_registry_says_the_same(shared_registry: Registry) -> None:
     assert str(arm.identity.manifest_digest) == BOTH.images[1].digest
     assert (known.manifest, str(known.identity.digest)) == (None, BOTH.digest)
     assert (str(second.reference), second.platform) == (one, AMD64)
-    assert [str(digest) for digest in answers.remotes.values()] == [BOTH.digest, "None"]
+    assert [str(remote and remote.digest) for remote in answers.remotes.values()] == [BOTH.digest, "None"]
