@@ -49,16 +49,27 @@ class Repository(t.NamedTuple):
         return self.registry.digest(self.path, tag)
 
 
-class Host(t.NamedTuple):
-    """A store and the options that all modules get (``settings``); the directory is made by the first change."""
+class ManagedHost:
+    """A host that modules run on, whatever keeps its images: what every run of every module must keep to.
 
-    store: Path
-    settings: t.Mapping[str, t.Any] = {}
-    environment: t.Mapping[str, str] = {}
+    A subclass says which options and environment all modules get, and what the host's state is.
+    """
+
+    def options(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the options of a module: the host's own, then ``params``."""
+        raise NotImplementedError
+
+    def surroundings(self) -> dict[str, str]:
+        """Return the environment variables of every run."""
+        raise NotImplementedError
+
+    def state(self) -> str:
+        """Return all that a run could change, as a text to compare, read without our code."""
+        raise NotImplementedError
 
     def run(self, module: str, *, check: bool = False, **params: t.Any) -> ModuleRun:
         """Run a module on this host, with ``--diff``; its failure is a result."""
-        return run_forked(module, self._options(params), check=check, environment=self._environment())
+        return run_forked(module, self.options(params), check=check, environment=self.surroundings())
 
     def start(self, module: str, **params: t.Any) -> subprocess.Popen[bytes]:
         """Start a module in the background; its result is the last line that ``communicate`` returns."""
@@ -66,9 +77,9 @@ class Host(t.NamedTuple):
             [sys.executable, "-c", _RUNNER, f"ansible_collections.fleet.images.plugins.modules.{module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(COLLECTIONS), "LC_ALL": "C.UTF-8", **self._environment()},
+            env={**os.environ, "PYTHONPATH": str(COLLECTIONS), "LC_ALL": "C.UTF-8", **self.surroundings()},
         )
-        arguments = {"ANSIBLE_MODULE_ARGS": self._options(params)}
+        arguments = {"ANSIBLE_MODULE_ARGS": self.options(params)}
         if process.stdin is None:
             raise TypeError("standard input is a pipe")
         process.stdin.write(json.dumps(arguments).encode())
@@ -82,21 +93,21 @@ class Host(t.NamedTuple):
 
     def refuse(self, module: str, **params: t.Any) -> dict[str, t.Any]:
         """Return the ``error`` of a module that must fail, in check mode and for real alike, and change nothing."""
-        before = tree_digest(self.store)
+        before = self.state()
         announced, refused = (self.run(module, check=check, **params).result for check in (True, False))
         assert refused.get("failed"), refused
         assert "error" in refused, refused
         assert announced.get("error") == refused["error"]
         assert announced["msg"] == refused["msg"]
         assert "Traceback" not in json.dumps(refused)
-        assert tree_digest(self.store) == before
+        assert self.state() == before
         return {**refused["error"], "msg": refused["msg"]}
 
     def announce(self, module: str, **params: t.Any) -> dict[str, t.Any]:
-        """Return the result of check mode; fails if it touched the disk."""
-        before = tree_digest(self.store)
+        """Return the result of check mode; fails if it changed the host."""
+        before = self.state()
         announced = self.run(module, check=True, **params).succeed()
-        assert tree_digest(self.store) == before, f"check mode of {module} changed the store"
+        assert self.state() == before, f"check mode of {module} changed the host"
         return announced
 
     def settle(self, module: str, **params: t.Any) -> dict[str, t.Any]:
@@ -112,13 +123,33 @@ class Host(t.NamedTuple):
 
     def rest(self, module: str, **params: t.Any) -> dict[str, t.Any]:
         """Run a module that finds everything as wanted and return its result; fails if it finds work."""
-        before = tree_digest(self.store)
+        before = self.state()
         again = self.do(module, **params)
         assert again["changed"] is False
         assert again["actions"] == []
         assert again["diff"] == {"before": "", "after": ""}
-        assert tree_digest(self.store) == before, f"{module} reported no change and changed the store"
+        assert self.state() == before, f"{module} reported no change and changed the host"
         return again
+
+
+class _HostFields(t.NamedTuple):
+    store: Path
+    settings: t.Mapping[str, t.Any] = {}
+    environment: t.Mapping[str, str] = {}
+
+
+class Host(ManagedHost, _HostFields):
+    """A store and the options that all modules get (``settings``); the directory is made by the first change."""
+
+    def options(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        # A registry that fails in a test fails for good: trying again would only take time.
+        return {"engine": "layout", "store": str(self.store), "retry": 0, **self.settings, **params}
+
+    def surroundings(self) -> dict[str, str]:
+        return {"DOCKER_CONFIG": str(self.store.parent / "no-docker-config"), **self.environment}
+
+    def state(self) -> str:
+        return tree_digest(self.store)
 
     def names(self) -> dict[str, str]:
         """Return the names in the store's index with the manifest digest each points at, read without our code."""
@@ -142,13 +173,6 @@ class Host(t.NamedTuple):
     def skopeo_digest(self, name: str) -> str:
         """Return the manifest digest that skopeo finds under ``name``."""
         return manifest_digest(f"oci:{self.store}:{name}")
-
-    def _options(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        # A registry that fails in a test fails for good: trying again would only take time.
-        return {"engine": "layout", "store": str(self.store), "retry": 0, **self.settings, **params}
-
-    def _environment(self) -> dict[str, str]:
-        return {"DOCKER_CONFIG": str(self.store.parent / "no-docker-config"), **self.environment}
 
 
 def told(result: t.Mapping[str, t.Any]) -> str:

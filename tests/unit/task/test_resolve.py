@@ -221,7 +221,8 @@ def test_all_errors_are_told_by_name(registries: MemoryRegistries, parallel: int
     registries.place(parse_reference("r.test/app:1"), Refusing([], "r"))
     registries.push("fine:1", ONE)
     asked = Questions(
-        (question("gone:1"), question("fine:1"), question("r.test/app:1")), (RemoteQuestion(parse_reference("r.test/app:2")),)
+        (question("gone:1"), question("fine:1"), question("r.test/app:1")),
+        (RemoteQuestion(parse_reference("r.test/app:2")),),
     )
     with pytest.raises(ApplyError) as caught:
         module.resolve(asked, registry=opener(registries), parallel=parallel)
@@ -289,7 +290,10 @@ def test_a_real_registry_says_the_same(shared_registry: Registry) -> None:
                 question(both, known=[BOTH.digest]),
                 question(shared_registry.reference("resolve/none", "one"), one, is_strict=True),
             ),
-            tuple(RemoteQuestion(parse_reference(name)) for name in (both, shared_registry.reference("resolve/app", "none"))),
+            (
+                RemoteQuestion(parse_reference(both)),
+                RemoteQuestion(parse_reference(shared_registry.reference("resolve/app", "none"))),
+            ),
         )
         answers = module.resolve(asked, registry=registries.store, parallel=4)
         with pytest.raises(NotFoundError) as caught:
