@@ -71,7 +71,6 @@ class RegistryConnection:
         self._transport = http or Transport(settings)
         self._sleep = sleep
         self._clock = clock
-        self._began = clock()
         self._scheme = ""
 
     @property
@@ -88,20 +87,22 @@ class RegistryConnection:
 
         An answer whose status is in ``final`` is not tried again. The caller closes the answer.
         """
-        return self._repeat(lambda: self._follow(message), message, final=final)
+        return self._repeat(lambda pace: self._follow(message, pace), message, final=final)
 
     def exchange_elsewhere(self, message: Message) -> Answer:
         """Send to another server (``target`` is absolute, the log-in for it) and try again; redirects are answers."""
         headers = message.headers_for(is_ours=True)
-        return self._repeat(lambda: self._send(message, message.target, headers=headers), message, final=())
+        return self._repeat(
+            lambda pace: self._send(message, message.target, headers=headers, pace=pace), message, final=()
+        )
 
-    def pause(self, failures: int, *, asked: float | None = None) -> bool:
+    def pause(self, failures: int, *, asked: float | None = None, elapsed: float = 0.0) -> bool:
         """Wait before the next attempt of what failed ``failures`` times; False, at once, when it is to be given up.
 
-        ``asked``: the seconds that the peer wants us to wait.
+        ``asked``: the seconds that the peer wants us to wait. ``elapsed``: those since the first attempt began.
         """
         chance = random.random()  # noqa: S311 (spreads load, guards nothing)
-        seconds = self._policy.pause(failures, elapsed=self._clock() - self._began, asked=asked, chance=chance)
+        seconds = self._policy.pause(failures, elapsed=elapsed, asked=asked, chance=chance)
         if seconds is None:
             return False
         self._sleep(seconds)
@@ -111,18 +112,18 @@ class RegistryConnection:
         """Close all connections. Idempotent."""
         self._transport.close()
 
-    def _repeat(self, attempt: Callable[[], Answer], message: Message, *, final: Collection[int]) -> Answer:
+    def _repeat(self, attempt: Callable[[Pace], Answer], message: Message, *, final: Collection[int]) -> Answer:
         may_repeat = message.is_repeatable and not isinstance(message.body, Body)
-        failures = 0
+        failures, began = 0, self._clock()
         while True:
-            outcome = _attempted(attempt)
+            outcome = _attempted(attempt, self._pace(began))
             if isinstance(outcome, UnavailableError):
                 is_final, asked = not outcome.retryable, None
             else:
                 is_final = outcome.status in final or not retry.is_retryable(outcome.status)
                 asked = retry.parse_retry_after(outcome.headers.get("Retry-After"), now=time.time())
             failures += 1
-            if is_final or not may_repeat or not self.pause(failures, asked=asked):
+            if is_final or not may_repeat or not self._wait(failures, asked, began=began):
                 outcome.attempts = failures
                 if isinstance(outcome, UnavailableError):
                     raise outcome
@@ -130,16 +131,19 @@ class RegistryConnection:
             if not isinstance(outcome, UnavailableError):
                 outcome.close()
 
-    def _follow(self, message: Message) -> Answer:
+    def _wait(self, failures: int, asked: float | None, *, began: float) -> bool:
+        return self.pause(failures, asked=asked, elapsed=self._clock() - began)
+
+    def _follow(self, message: Message, pace: Pace) -> Answer:
         redirects = _REDIRECTS_READING if message.method in ("GET", "HEAD") else _REDIRECTS_ANY
-        answer = self._send_first(message)
+        answer = self._send_first(message, pace)
         for _hop in range(_MOST_REDIRECTS):
             location = answer.headers.get("Location")
             if answer.status not in redirects or not location:
                 return answer
             answer.close()
             url = next_address(answer.url, location)
-            answer = self._send(message, url, headers=message.headers_for(is_ours=self.is_ours(url)))
+            answer = self._send(message, url, headers=message.headers_for(is_ours=self.is_ours(url)), pace=pace)
         if answer.status not in redirects:
             return answer
         answer.close()
@@ -152,22 +156,22 @@ class RegistryConnection:
             subject=subject,
         )
 
-    def _send_first(self, message: Message) -> Answer:
+    def _send_first(self, message: Message, pace: Pace) -> Answer:
         """Send to the registry; the first time over TLS, then without it where that is allowed and TLS not spoken."""
         if not self._scheme:
-            outcome = self._try_tls(message)
+            outcome = self._try_tls(message, pace)
             if outcome is not None:
                 self._scheme = "https"
                 return outcome
             self._scheme = "http"
         url = next_address(f"{self._scheme}://{self._authority}/", message.target)
-        return self._send(message, url, headers=message.headers_for(is_ours=self.is_ours(url)))
+        return self._send(message, url, headers=message.headers_for(is_ours=self.is_ours(url)), pace=pace)
 
-    def _try_tls(self, message: Message) -> Answer | None:
+    def _try_tls(self, message: Message, pace: Pace) -> Answer | None:
         """Return the answer over TLS (asked without log-in), or None where plain HTTP may be tried instead."""
         url = next_address(f"https://{self._authority}/", message.target)
         try:
-            return self._send(message, url, headers=message.headers)
+            return self._send(message, url, headers=message.headers, pace=pace)
         except (PeerError, UnavailableError) as error:
             if self._means_plain_http(error):
                 return None
@@ -178,23 +182,28 @@ class RegistryConnection:
         is_sign = error.code == "tls-not-spoken" or (error.code == "connection-refused" and not has_port)
         return is_sign and allows_plain_http(self._settings, self.host)
 
-    def _send(self, message: Message, url: str, *, headers: dict[str, str]) -> Answer:
-        return self._transport.send(message.method, url, headers=headers, body=message.body, pace=self._pace())
+    def _send(self, message: Message, url: str, *, headers: dict[str, str], pace: Pace) -> Answer:
+        return self._transport.send(message.method, url, headers=headers, body=message.body, pace=pace)
 
-    def _pace(self) -> Pace:
+    def _pace(self, began: float) -> Pace:
+        """Return how long is waited for what follows, in an exchange that ``began`` at that moment.
+
+        Raises:
+            UnavailableError: deadline-passed.
+        """
         timeout, deadline = self._settings.timeout, self._settings.deadline
         if deadline is None:
             return Pace(self._settings.minimum_rate, timeout, None, self._clock)
-        until = self._began + deadline
+        until = began + deadline
         left = until - self._clock()
         if left <= 0:
             raise deadline_passed(self._registry)
         return Pace(self._settings.minimum_rate, min(timeout, left), until, self._clock)
 
 
-def _attempted(attempt: Callable[[], Answer]) -> Answer | UnavailableError:
+def _attempted(attempt: Callable[[Pace], Answer], pace: Pace) -> Answer | UnavailableError:
     """Turn a failure into a value, so that what follows does not run inside its handler and nest its own causes."""
     try:
-        return attempt()
+        return attempt(pace)
     except UnavailableError as error:
         return error

@@ -17,9 +17,10 @@ class RegistrySettings(t.NamedTuple):
     ``validate_certs``: None checks certificates, and allows plain HTTP to loopback hosts whose server does not speak
     TLS; False checks none and allows plain HTTP to any host whose server does not speak TLS; True checks, and never
     speaks plain HTTP. ``ca_path``: a file or a folder of certificates that are trusted beside the system's.
-    ``timeout``: seconds without any byte. ``retry``, ``retry_delay``, ``deadline``: see RetryPolicy; the deadline runs
-    from the making of the client. ``parallel``: most exchanges with this registry at a time. ``minimum_rate``: bytes
-    per second, averaged over ``timeout``, below which a body is given up.
+    ``timeout``: seconds without any byte. ``retry``, ``retry_delay``, ``deadline``: see RetryPolicy; the deadline is
+    one for each exchange, with the body of its answer. ``parallel``: most exchanges with this registry at a time.
+    ``minimum_rate``: bytes per second, averaged over ``timeout``, below which a body is given up.
+    ``connect_timeout``: seconds until there is a connection.
     """
 
     validate_certs: bool | None = None
@@ -30,6 +31,7 @@ class RegistrySettings(t.NamedTuple):
     deadline: float | None = None
     parallel: int = 6
     minimum_rate: int = 512
+    connect_timeout: float = 15.0
 
 
 def is_loopback(host: str) -> bool:

@@ -26,7 +26,6 @@ if t.TYPE_CHECKING:
     from .trust import TrustBundle
 
 USER_AGENT = "fleet.images/1.0.0"
-_CONNECT_SECONDS = 15.0
 
 
 class Body(t.NamedTuple):
@@ -105,7 +104,7 @@ class Transport:
                 stream=True,
                 verify=self._verify,
                 proxies=requests.utils.get_environ_proxies(url, no_proxy=None),
-                timeout=(min(timeout, _CONNECT_SECONDS), timeout),
+                timeout=(min(timeout, self._settings.connect_timeout), timeout),
             )
         except (requests.RequestException, OSError) as error:
             raise fault(error, url) from error
