@@ -14,7 +14,7 @@ from ..model.errors import NotFoundError, PeerError, UnavailableError, Unsupport
 if t.TYPE_CHECKING:
     import selectors
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 OUTPUT_LIMIT_BYTES = 32 << 20
 
@@ -34,18 +34,20 @@ class Completed(t.NamedTuple):
 def run(
     argv: Sequence[str],
     *,
-    stdin: bytes = b"",
+    stdin: bytes | Iterable[bytes] = b"",
     timeout: float,
     env: Mapping[str, str] | None = None,
     output_limit: int = OUTPUT_LIMIT_BYTES,
 ) -> Completed:
     """Run ``argv`` to its end in a process group of its own and return what it said; any exit status is an answer.
 
-    Secrets go through ``stdin`` only: arguments and the environment can be read by others on the host. ``env`` replaces
-    the environment of this process (None: inherit). ``timeout`` is in seconds; whatever makes this function raise also
+    Secrets go through ``stdin`` only: arguments and the environment can be read by others on the host. Pieces of
+    ``stdin`` are asked for one by one, as the program takes them. ``env`` replaces the environment of this process
+    (None: inherit). ``timeout`` is in seconds; whatever makes this function raise also
     kills the whole group. Of standard error the last 64 KiB are kept.
 
     Raises:
+        ImagesError: what asking for a piece of ``stdin`` raises.
         NotFoundError: ``program-missing``: there is no such program on PATH.
         UnsupportedError: ``program-not-runnable``: the system refuses to start it.
         UnavailableError: ``program-timeout``: it did not end in time.
@@ -55,30 +57,35 @@ def run(
     import time
 
     deadline = time.monotonic() + timeout
-    process = _start(argv, env=env)
+    process = start(argv, env=env)
+    pieces = iter([stdin] if isinstance(stdin, bytes) else stdin)
     has_ended = False
     try:
-        stdout, stderr = _exchange(process, stdin, deadline=deadline, output_limit=output_limit)
+        stdout, stderr = _exchange(process, pieces, deadline=deadline, output_limit=output_limit)
         status = process.wait(max(0.0, deadline - time.monotonic()))
         has_ended = True
     except (TimeoutError, subprocess.TimeoutExpired):
-        raise UnavailableError(
-            f"The program {argv[0]} did not end in time",
-            code="program-timeout",
-            why=f"stopped after {timeout:g} s",
-            fix="Raise timeout, or run it by hand on the host to see what it waits for",
-            subject=argv[0],
-        ) from None
+        raise too_slow(argv[0], timeout) from None
     finally:
         if not has_ended:
-            _kill_group(process)
+            kill_group(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
     return Completed(stdout, stderr, status)
 
 
-def _start(argv: Sequence[str], *, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+def start(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None, stderr: t.IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start ``argv`` in a process group of its own, with pipes; ``stderr`` is a file to take its errors instead.
+
+    The caller ends it (``kill_group``) and closes its pipes.
+
+    Raises:
+        NotFoundError: ``program-missing``.
+        UnsupportedError: ``program-not-runnable``.
+    """
     import subprocess
 
     program = argv[0]
@@ -86,7 +93,7 @@ def _start(argv: Sequence[str], *, env: Mapping[str, str] | None) -> subprocess.
     try:
         # run_command of AnsibleModule knows no process group, no bound on output, and needs the module down here.
         return subprocess.Popen(  # pylint: disable=ansible-bad-function
-            argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True, bufsize=0
+            argv, stdin=pipe, stdout=pipe, stderr=stderr or pipe, env=env, start_new_session=True, bufsize=0
         )
     except FileNotFoundError as error:
         raise NotFoundError(
@@ -107,13 +114,13 @@ def _start(argv: Sequence[str], *, env: Mapping[str, str] | None) -> subprocess.
 
 
 def _exchange(
-    process: subprocess.Popen[bytes], stdin: bytes, *, deadline: float, output_limit: int
+    process: subprocess.Popen[bytes], stdin: Iterator[bytes], *, deadline: float, output_limit: int
 ) -> tuple[bytes, bytes]:
     """Feed and read ``process`` until its output ends, or until it has ended itself and nothing is left to read."""
     import selectors
     import time
 
-    stdout, stderr, rest = bytearray(), bytearray(), memoryview(stdin)
+    stdout, stderr, rest = bytearray(), bytearray(), memoryview(b"")
     with selectors.DefaultSelector() as selector:
         _register(selector, process)
         while selector.get_map():
@@ -126,7 +133,8 @@ def _exchange(
                 break
             for key, _events in ready:
                 if key.fileobj is process.stdin:
-                    rest = rest[_write(key.fd, rest) :]
+                    written = _write(key.fd, rest) if rest else 0
+                    rest = rest[written:] or memoryview(next(stdin, b"")) if written is not None else memoryview(b"")
                     is_over = not rest
                 else:
                     chunk = os.read(key.fd, _CHUNK_BYTES)
@@ -150,21 +158,33 @@ def _register(selector: selectors.BaseSelector, process: subprocess.Popen[bytes]
             selector.register(pipe, selectors.EVENT_WRITE if pipe is process.stdin else selectors.EVENT_READ)
 
 
-def _write(descriptor: int, rest: memoryview) -> int:
-    """Write what fits now; a program that does not want its input gets none of the rest."""
+def _write(descriptor: int, rest: memoryview) -> int | None:
+    """Write what fits now and return how much; None: the program does not want its input, and gets none of the rest."""
     try:
-        return os.write(descriptor, rest[:_CHUNK_BYTES]) if rest else 0
+        return os.write(descriptor, rest[:_CHUNK_BYTES])
     except BrokenPipeError:
-        return len(rest)
+        return None
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End ``process`` and all that it started, at once, and wait for it."""
     import contextlib
     import signal
 
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def too_slow(program: str, seconds: float) -> UnavailableError:
+    """Return the error for a program that did not end, or said nothing, for so long."""
+    return UnavailableError(
+        f"The program {program} did not end in time",
+        code="program-timeout",
+        why=f"stopped after {seconds:g} s",
+        fix="Raise timeout, or run it by hand on the host to see what it waits for",
+        subject=program,
+    )
 
 
 def _too_large(program: str, limit: int) -> PeerError:
