@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Moving blobs between two content stores: in parallel, the biggest first, each once."""
+"""Moving blobs between content stores: in parallel, the biggest first, each once."""
 
 from __future__ import annotations
 
@@ -10,44 +10,108 @@ import threading
 import time
 import typing as t
 
-from ..model.errors import ImagesError, IntegrityError
+from ..model.errors import ImagesError, IntegrityError, UnavailableError
+from .sources import NO_MIRRORS
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
+    from ..model.reference import Reference
     from ..stores.base import ContentStore
+    from .sources import Mirrors
 
 
 class Patience(t.NamedTuple):
-    """How many blobs move at a time, and how failures of one are met.
+    """How many transfers run at a time, and how failures of one are met.
 
     ``pause`` tells the seconds to wait after so many failures, of which the first began so many seconds ago, or None to
-    give up.
+    give up. ``deadline``: the seconds that one transfer may take, attempts and pauses together; None is no end.
     """
 
     parallel: int
     pause: Callable[[int, float], float | None]
     sleep: Callable[[float], None] = time.sleep
+    deadline: float | None = None
+    clock: Callable[[], float] = time.monotonic
+
+
+class Timer:
+    """The time that is left of one transfer's deadline, from now on."""
+
+    def __init__(self, patience: Patience, subject: str) -> None:
+        """Start; ``subject`` is what errors name."""
+        self._clock = patience.clock
+        self._until = None if patience.deadline is None else patience.clock() + patience.deadline
+        self._subject = subject
+
+    def left(self) -> float | None:
+        """Return the seconds that are left, None when there is no end.
+
+        Raises:
+            UnavailableError: deadline-passed: none is.
+        """
+        left = None if self._until is None else self._until - self._clock()
+        if left is None or left > 0:
+            return left
+        error = UnavailableError(
+            f"{self._subject} took longer than the deadline",
+            code="deadline-passed",
+            fix="raise the deadline, or run the task again: what arrived is kept where that is possible",
+            subject=self._subject,
+        )
+        error.retryable = False
+        raise error
+
+    def limit(self, stream: Stream) -> Stream:
+        """Return ``stream``, which raises deadline-passed once no time is left."""
+        return stream if self._until is None else _TimedStream(stream, self)
+
+
+class Stream(t.Protocol):
+    """What a store opens (see ReadStream)."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return 1 to ``size`` bytes, ``b""`` at the end."""
+
+    def close(self) -> None:
+        """Free what the stream holds. Idempotent."""
+
+
+class _TimedStream:
+    """Implements Stream."""
+
+    def __init__(self, stream: Stream, timer: Timer) -> None:
+        self._stream = stream
+        self._timer = timer
+
+    def read(self, size: int, /) -> bytes:
+        self._timer.left()
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class BlobCopy(t.NamedTuple):
-    """One blob to move, from where, and into what."""
+    """One blob to move, from where, and into what. ``origin`` is the name of the source, where mirrors may have it."""
 
     blob: Descriptor
     source: ContentStore
     target: ContentStore
+    origin: Reference | None = None
 
 
 class Copies:
     """Blobs on their way. ``done`` and ``failed`` are told blob by blob; after a failure no further blob is started."""
 
-    def __init__(self, copies: Iterable[BlobCopy], *, patience: Patience) -> None:
+    def __init__(self, copies: Iterable[BlobCopy], *, patience: Patience, mirrors: Mirrors = NO_MIRRORS) -> None:
         """Take the blobs to move; each digest is moved once."""
         unique = {copy.blob.digest: copy for copy in copies}
         self._copies = sorted(unique.values(), key=lambda copy: (-copy.blob.size, str(copy.blob.digest)))
         self._patience = patience
+        self._mirrors = mirrors
         self._stopped = threading.Event()
         self.moved = 0  # bytes
         self.failed: dict[Digest, ImagesError] = {}
@@ -85,19 +149,32 @@ class Copies:
         if self._stopped.is_set():
             return None, None
         try:
-            return None, copy.blob.size if patiently(lambda: copy_blob(copy), self._patience) else 0
+            return None, copy.blob.size if copy_blob(copy, self._patience, mirrors=self._mirrors) else 0
         except ImagesError as error:
             self.stop()
             return error, None
 
 
-def copy_blob(copy: BlobCopy) -> bool:
+def copy_blob(copy: BlobCopy, patience: Patience, *, mirrors: Mirrors) -> bool:
     """Move one blob, verified by its target; return whether bytes moved.
 
+    A source goes on where the one before it broke, unless what arrived turns out to be wrong.
+
     Raises:
-        ImagesError: the source cannot give it, or the target cannot take it.
+        ImagesError: no source can give it, or the target cannot take it.
     """
-    return copy.target.write(copy.blob, lambda offset: copy.source.open(copy.blob, offset))
+    blob, timer = copy.blob, Timer(patience, str(copy.blob.digest))
+
+    def move(source: ContentStore) -> bool:
+        return copy.target.write(blob, lambda offset: timer.limit(source.open(blob, offset)))
+
+    def move_patiently() -> bool:
+        return patiently(lambda: move(copy.source), patience)
+
+    if copy.origin is None:
+        return move_patiently()
+    pinned = copy.origin.with_digest(blob.digest)
+    return mirrors.first(pinned, lambda mirror: move(mirror.store), origin=move_patiently)
 
 
 _T = t.TypeVar("_T")
@@ -109,7 +186,7 @@ def patiently(step: Callable[[], _T], patience: Patience) -> _T:
     Raises:
         ImagesError: the last failure.
     """
-    failures, started = 0, time.monotonic()
+    failures, started = 0, patience.clock()
     while True:
         try:
             return step()
@@ -118,7 +195,7 @@ def patiently(step: Callable[[], _T], patience: Patience) -> _T:
             # What the registry's client gave up after its own attempts is not begun anew; a stream that broke is.
             is_first_try = error.retryable and error.attempts == 1
             may_pass = is_first_try or (isinstance(error, IntegrityError) and failures == 1)
-            pause = patience.pause(failures, time.monotonic() - started) if may_pass else None
+            pause = patience.pause(failures, patience.clock() - started) if may_pass else None
             if pause is None:
                 error.attempts = max(error.attempts, failures)
                 raise

@@ -23,13 +23,15 @@ class Resolved(t.NamedTuple):
     """The image a reference means for one platform.
 
     ``reference`` says where the content is; ``descriptor`` is what the tag points at, an index or a manifest.
-    ``manifest`` is None when asking for the digest was enough, because the host holds it.
+    ``manifest`` is None when asking for the digest was enough, because the host holds it. ``index_raw`` are the bytes
+    of the index that it was chosen from.
     """
 
     reference: Reference
     descriptor: Descriptor
     manifest: Manifest | None = None
     platform: Platform | None = None
+    index_raw: bytes | None = None
 
     @property
     def is_index(self) -> bool:

@@ -20,8 +20,11 @@ if t.TYPE_CHECKING:
     from .registry import RegistryStore
 
 
+_MIRROR_CONNECT = 5.0  # seconds: a mirror is near, or worth no wait
+
+
 class Registries:
-    """Hands out one client for each registry. Thread-safe. A context manager that closes."""
+    """Hands out one client for each registry, and one for each mirror. Thread-safe. A context manager that closes."""
 
     def __init__(
         self,
@@ -41,7 +44,7 @@ class Registries:
         self._settings = settings
         self._per_registry = dict(per_registry or {})
         self._credentials = credentials
-        self._clients: dict[str, RegistryClient] = {}
+        self._clients: dict[tuple[str, bool], RegistryClient] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Registries:
@@ -57,16 +60,21 @@ class Registries:
             clients = list(self._clients.values())
         return [f"{client.registry}: {text}" for client in clients for text in client.warnings]
 
-    def client(self, registry: str) -> RegistryClient:
-        """Return the client of ``registry``, the first part of a reference (``docker.io``)."""
+    def client(self, registry: str, *, is_mirror: bool = False) -> RegistryClient:
+        """Return the client of ``registry``, the first part of a reference (``docker.io``).
+
+        That of a mirror tries nothing again and does not wait long for a connection: there is another source.
+        """
         with self._lock:
-            client = self._clients.get(registry)
+            client = self._clients.get((registry, is_mirror))
             if client is None:
                 from ..wire.registry_client import RegistryClient
 
                 settings = self._per_registry.get(registry, self._settings)
+                if is_mirror:
+                    settings = settings._replace(retry=0, connect_timeout=_MIRROR_CONNECT)
                 client = RegistryClient(registry, settings=settings, credentials=self._credentials)
-                self._clients[registry] = client
+                self._clients[registry, is_mirror] = client
             return client
 
     def store(self, reference: Reference, *, mount_from: Sequence[str] = ()) -> RegistryStore:
@@ -77,6 +85,12 @@ class Registries:
         from .registry import RegistryStore
 
         return RegistryStore(self.client(reference.registry), reference.path, mount_from=mount_from)
+
+    def mirror(self, reference: Reference) -> RegistryStore:
+        """Return the repository of ``reference``, which names content at a mirror, as a store to read from."""
+        from .registry import RegistryStore
+
+        return RegistryStore(self.client(reference.registry, is_mirror=True), reference.path)
 
     def close(self) -> None:
         """Close all connections. Idempotent."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..apply.sources import NO_MIRRORS
 from ..model.errors import ImagesError, NotFoundError, raise_problems
 from ..model.host import Identity
 from ..model.image_config import parse_config
@@ -19,28 +20,35 @@ from ..plan.questions import Answers
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..model.descriptor import Descriptor
     from ..model.digest import Digest
+    from ..model.manifest import Manifest
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..plan.questions import Question, Questions, RemoteQuestion
-    from ..stores.registry import RegistryStore
+    from ..apply.sources import Mirrors, Repository
 
-    OpenRegistry = Callable[[Reference], RegistryStore]
+    OpenRegistry = Callable[[Reference], Repository]
 
 _Q = t.TypeVar("_Q")
 _A = t.TypeVar("_A")
 
 
-def resolve(questions: Questions, *, registry: OpenRegistry, parallel: int) -> Answers:
+def resolve(
+    questions: Questions, *, registry: OpenRegistry, parallel: int, mirrors: Mirrors = NO_MIRRORS
+) -> Answers:
     """Return an answer to each question; ``registry`` opens the repository of a reference.
 
-    One request for a digest the host may know, one or two for an image it does not hold; no layer is touched.
+    One request for a digest the host may know, one or two for an image it does not hold; no layer is touched. Where a
+    tag points to, the origin says; what a digest names is asked of ``mirrors`` first.
 
     Raises:
         ImagesError: an image cannot be resolved. With several an ApplyError that tells all.
     """
     images = in_parallel(
-        questions.images, lambda question: resolve_image(question, registry=registry), parallel=parallel
+        questions.images,
+        lambda question: resolve_image(question, registry=registry, mirrors=mirrors),
+        parallel=parallel,
     )
     remotes = in_parallel(questions.remotes, lambda remote: remote_image(remote, registry=registry), parallel=parallel)
     raise_problems(
@@ -55,7 +63,7 @@ def resolve(questions: Questions, *, registry: OpenRegistry, parallel: int) -> A
     )
 
 
-def resolve_image(question: Question, *, registry: OpenRegistry) -> Resolved:
+def resolve_image(question: Question, *, registry: OpenRegistry, mirrors: Mirrors = NO_MIRRORS) -> Resolved:
     """Return what the first existing reference of ``question`` means for its platform.
 
     Raises:
@@ -65,7 +73,7 @@ def resolve_image(question: Question, *, registry: OpenRegistry) -> Resolved:
     missing: NotFoundError | None = None
     for reference in question.references:
         try:
-            return _resolve(reference, question=question, store=registry(reference))
+            return _resolve(_Asked(reference, registry(reference), mirrors), question)
         except NotFoundError as error:
             if error.code != "image-not-found":
                 raise  # it exists, and another meaning of the name must not stand in for it
@@ -120,24 +128,52 @@ def in_parallel(
         return dict(zip(questions, pool.map(attempt, questions)))
 
 
-def _resolve(reference: Reference, *, question: Question, store: RegistryStore) -> Resolved:
+class _Asked(t.NamedTuple):
+    """A reference that is looked up at its origin, or, as far as digests name things, at its mirrors."""
+
+    reference: Reference
+    origin: Repository
+    mirrors: Mirrors
+
+    def head(self) -> Descriptor:
+        return self._first(self.reference, lambda store, name: store.resolve(name))
+
+    def document(self) -> Manifest | Index:
+        def fetch(store: Repository, name: Reference) -> Manifest | Index:
+            raw, descriptor = store.fetch_manifest(name)
+            return parse_manifest(raw, media_type=descriptor.media_type, subject=str(name))
+
+        return self._first(self.reference, fetch)
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        return self._first(self.reference.with_digest(descriptor.digest), lambda store, name: store.read(descriptor))
+
+    def _first(self, reference: Reference, ask: Callable[[Repository, Reference], _A]) -> _A:
+        return self.mirrors.first(
+            reference,
+            lambda mirror: ask(mirror.store, mirror.reference),
+            origin=lambda: ask(self.origin, reference),
+        )
+
+
+def _resolve(asked: _Asked, question: Question) -> Resolved:
+    reference = asked.reference
     if question.known:
-        head = store.resolve(reference)
+        head = asked.head()
         if head.digest in question.known:
             return Resolved(reference, head)
-    raw, descriptor = store.fetch_manifest(reference)
-    document = parse_manifest(raw, media_type=descriptor.media_type, subject=str(reference))
+    document = asked.document()
     if isinstance(document, Index):
         chosen = document.choose(question.platform)
         if chosen is None:
             there = [entry.platform for entry in document.images()]
             raise _platform_missing(reference, question.platform, there=there)
         subject = str(reference.with_digest(chosen.digest))
-        child = parse_image_manifest(store.read(chosen), media_type=chosen.media_type, subject=subject)
-        return Resolved(reference, document.descriptor, child, chosen.platform)
+        child = parse_image_manifest(asked.read(chosen), media_type=chosen.media_type, subject=subject)
+        return Resolved(reference, document.descriptor, child, chosen.platform, document.raw)
     platform = question.platform if question.is_strict else None
     if platform is not None:
-        actual = parse_config(store.read(document.config), subject=str(reference)).platform
+        actual = parse_config(asked.read(document.config), subject=str(reference)).platform
         if not actual.satisfies(platform):
             raise _platform_missing(reference, platform, there=[actual])
         platform = actual
