@@ -247,6 +247,8 @@ _PARAMS = st.fixed_dictionaries(
         "images": st.lists(st.one_of(_PRESENT, _PRESENT, _PRESENT, _BUILT, _ABSENT), max_size=4),
         "unlisted": st.sampled_from(["keep", "keep", "remove"]),
         "protect": st.lists(st.sampled_from(PATTERNS), max_size=1),
+        "in_use": st.sampled_from(["skip", "skip", "untag", "fail"]),
+        "prune": st.booleans(),
     }
 )
 _HELD = st.dictionaries(

@@ -85,11 +85,13 @@ class Abilities(t.NamedTuple):
 
     ``ids``: an image's ID is the digest of its ``config``, or of the ``target`` of its name: the index, else the
     manifest. ``sends_exact``: a push keeps the manifest's digest. ``chooses_platform``: it can fetch for another one.
+    ``pins_by_pull``: a pull leaves ``repository@digest`` as a name or beside the tag, and nothing else makes such a name.
     """
 
     ids: t.Literal["config", "target"] = "config"
     sends_exact: bool = True
     chooses_platform: bool = True
+    pins_by_pull: bool = False
 
 
 class LocalImage(t.NamedTuple):
