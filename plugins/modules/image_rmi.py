@@ -258,12 +258,12 @@ error:
 """
 
 from ..module_utils.task.desired import read_rmi
-from ..module_utils.task.options import NAMES
+from ..module_utils.task.options import NAMES, RMI
 from ..module_utils.task.run import run_task
 
 
 def main() -> None:
-    run_task(read_rmi, options=NAMES)
+    run_task(read_rmi, options={**NAMES, **RMI})
 
 
 if __name__ == "__main__":

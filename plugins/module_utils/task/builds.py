@@ -95,7 +95,7 @@ def carry_out(spec: object, *, session: Session) -> Identity:
     built = {base: now.image(base, now.digest(base)) for base in spec.pending} if now is not None else {}
     content = session.content()
     # Beside the blobs there is room for a layer; the system's folder for temporary files may be memory.
-    manifest = build_image(spec.build, bases={**spec.bases, **built}, sink=content, work_folder=content.scratch())
+    manifest = build_image(spec.build, bases={**spec.bases, **built}, sink=content, work_folder=session.scratch())
     return Identity(manifest.descriptor.digest, manifest.config.digest)
 
 

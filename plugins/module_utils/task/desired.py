@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..model.digest import Digest
+    from ..plan.desired import InUse
 
     Params = Mapping[str, t.Any]
 
@@ -28,7 +29,8 @@ def read_state(params: Params) -> Desired:
     items = [_read_item(reader, row, path=f"images[{at}]", params=params) for at, row in enumerate(params["images"])]
     images = _without_contradictions(reader, [item for item in items if item is not None])
     reader.finish()
-    return Desired(tuple(images), params["unlisted"] == "remove", tuple(params["protect"]))
+    removes = params["unlisted"] == "remove"
+    return Desired(tuple(images), removes, tuple(params["protect"]), params["in_use"], params["prune"])
 
 
 def read_pull(params: Params) -> Desired:
@@ -78,8 +80,11 @@ def read_rmi(params: Params) -> Desired:
     """Return what ``image_rmi`` wants."""
     reader = Reader(params)
     items = [DesiredImage(path, reader.image(text, path), is_present=False) for path, text in _named(params)]
+    in_use: InUse = params["in_use"] or ("untag" if params["force"] else "fail")
+    if params["force"] and in_use != "untag":
+        reader.problem("force", f"it means in_use: untag, and in_use is {in_use}", fix=_KEEP_ONE)
     reader.finish()
-    return Desired(tuple(items))
+    return Desired(tuple(items), in_use=in_use, prunes=params["prune"])
 
 
 def read_build(params: Params) -> Desired:

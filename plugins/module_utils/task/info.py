@@ -11,7 +11,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..model.reference import Reference
+from ..model.host import Look
+from ..model.reference import ImageId, Reference
 from .failure import failures_told
 from .options import COMMON
 from .reader import Reader
@@ -21,7 +22,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model.host import LocalImage, Observed
-    from ..model.reference import ImageId
     from .options import Spec
 
 
@@ -67,7 +67,7 @@ def inform(asked: list[Asked], *, params: Mapping[str, t.Any], session: Session)
     Raises:
         ImagesError: the host cannot be read, an ID is ambiguous, or a registry cannot be asked.
     """
-    observed = session.engine.observe()
+    observed = _observe(asked, is_detailed=params["detail"], session=session)
     found, missing = _select(asked, observed)
     result: dict[str, t.Any] = {
         "engine": session.engine.name,
@@ -77,6 +77,21 @@ def inform(asked: list[Asked], *, params: Mapping[str, t.Any], session: Session)
     if params["remote"]:
         result["remotes"] = _remotes(asked, found, session=session)
     return result
+
+
+def _observe(asked: list[Asked], *, is_detailed: bool, session: Session) -> Observed:
+    """Return the host; in detail with the containers that use images, and all there is to know of those to be shown."""
+    if not is_detailed:
+        return session.engine.observe()
+    wanted = {name for _text, candidates in asked for name in candidates}
+    if not asked:
+        wanted = {_handle(image) for image in session.engine.observe().images}
+    return session.engine.observe(Look(containers=True, details_of=frozenset(wanted)))
+
+
+def _handle(image: LocalImage) -> Reference | ImageId:
+    """Return what finds ``image`` on its host."""
+    return image.names[0] if image.names else ImageId(image.id.rpartition(":")[2])
 
 
 def _select(asked: list[Asked], observed: Observed) -> tuple[list[LocalImage], list[str]]:
@@ -108,6 +123,8 @@ def _row(image: LocalImage, *, is_detailed: bool, session: Session) -> dict[str,
         "labels": dict(image.labels),
         "complete": image.is_complete,
     }
+    if is_detailed:
+        row["used_by"] = sorted(container.name for container in image.used_by)
     if is_detailed and image.is_complete:
         description = session.engine.describe(image)
         row["config"] = dict(description.config)

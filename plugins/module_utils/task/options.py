@@ -15,8 +15,21 @@ Spec = t.Dict[str, t.Dict[str, t.Any]]  # noqa: UP006 (evaluated on Python 3.9)
 
 PULL_POLICIES = ["missing", "newer", "always", "never", "not_present"]
 
+#: Without defaults but for ``engine``: what the task does not say, the environment may, and that depends on the engine.
 ENGINE: Spec = {
-    "engine": {"type": "str", "choices": ["auto", "layout"], "default": "auto"},
+    "engine": {"type": "str", "choices": ["auto", "docker", "podman", "containerd", "layout"], "default": "auto"},
+    "docker_host": {"type": "str", "aliases": ["docker_url"]},
+    "tls": {"type": "bool"},
+    "validate_certs": {"type": "bool", "aliases": ["tls_verify"]},
+    "tls_hostname": {"type": "str"},
+    "ca_path": {"type": "path", "aliases": ["ca_cert", "tls_ca_cert", "cacert_path"]},
+    "client_cert": {"type": "path", "aliases": ["tls_client_cert", "cert_path"]},
+    "client_key": {"type": "path", "aliases": ["tls_client_key", "key_path"]},
+    "api_version": {"type": "str", "aliases": ["docker_api_version"]},
+    "timeout": {"type": "int"},
+    "executable": {"type": "str"},
+    "containerd_address": {"type": "str"},
+    "namespace": {"type": "str"},
     "store": {"type": "path"},
 }
 
@@ -42,6 +55,11 @@ REGISTRY: Spec = {
     },
     "registry_validate_certs": {"type": "bool", "aliases": ["registry_tls_verify", "tlsverify"]},
     "registry_ca_path": {"type": "path", "aliases": ["ca_cert_dir", "certdir"]},
+    "mirrors": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"registry": {"type": "str", "required": True}, "location": {"type": "str", "required": True}},
+    },
     "parallel": {"type": "int", "default": 4},
     "retry": {"type": "int", "default": 3},
     "retry_delay": {"type": "float", "default": 1.0},
@@ -51,6 +69,7 @@ REGISTRY: Spec = {
 PULL: Spec = {
     "pull": {"type": "str", "choices": PULL_POLICIES, "default": "missing", "aliases": ["policy", "pull_policy"]},
     "platform": {"type": "str", "aliases": ["arch"]},
+    "disk_margin": {"type": "str", "default": "200MiB"},
 }
 
 BUILD: Spec = {
@@ -76,6 +95,13 @@ TAG: Spec = {
     "tag": {"type": "str"},
     "repository": {**_TARGETS["repository"], "required": True},
     "existing_images": {"type": "str", "choices": ["keep", "overwrite"], "default": "overwrite"},
+}
+
+#: ``in_use`` has no default here: with ``force`` it is untag, else fail.
+RMI: Spec = {
+    "in_use": {"type": "str", "choices": ["fail", "skip", "untag"]},
+    "force": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": True},
 }
 
 PUSH: Spec = {"repository": {"type": "list", "elements": "str", "aliases": ["dest", "destination"]}}
@@ -111,6 +137,8 @@ STATE: Spec = {
     "images": {"type": "list", "elements": "dict", "required": True, "options": ITEM},
     "unlisted": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
     "protect": {"type": "list", "elements": "str", "default": []},
+    "in_use": {"type": "str", "choices": ["skip", "fail", "untag"], "default": "skip"},
+    "prune": {"type": "bool", "default": True},
 }
 
 #: Every module takes all of these, also where it does not use them: ``module_defaults`` of the action group must fit.

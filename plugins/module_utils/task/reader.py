@@ -20,6 +20,7 @@ from ..model.reference import (
     parse_image,
     parse_reference,
 )
+from .option_problems import option_problems
 from .session import naming_defaults
 
 if t.TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Reader:
     """Reads option values; a value that cannot be read is told by ``finish``, together with all others."""
 
     def __init__(self, params: Mapping[str, t.Any]) -> None:
-        """Complete short names as the options of the task say."""
+        """Complete short names as the options of the task say, and keep what is wrong with its common options."""
         self.defaults = naming_defaults(params)
-        self._problems: list[Problem] = []
+        self._problems = option_problems(params)
         try:
             check_tag(self.defaults.tag)
         except InputError as error:

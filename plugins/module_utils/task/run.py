@@ -82,8 +82,10 @@ def converge(
         ImagesError: it cannot be planned (nothing was changed then), or not be carried out.
     """
     session.use_registries(_registries_of(desired))
-    observed = session.engine.observe()
     has_builds = any(item.build is not None for item in desired.images)
+    if has_builds:
+        session.check_builds()
+    observed = session.engine.observe()
     builds = builder() if builder is not None and has_builds else None
     if builds is not None:
         desired = builds.load(desired, observed=observed, session=session)
@@ -92,6 +94,7 @@ def converge(
     if builds is not None:
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
     plan = plan_images(desired, observed, answers=answers)
+    session.check_room(plan)
     outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builds)
     warnings = [*plan.warnings, *outcome.warnings, *session.warnings()]
     return report(plan, outcome=outcome, engine=session.engine), warnings

@@ -2,49 +2,51 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one task works with: the engine, the content store, registries and builds, put together from its options."""
+"""What one task works with: the engine, the content store and registries, put together from its options."""
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import typing as t
 
-from ..engines.layout import LayoutEngine
-from ..engines.select import select_engine
-from ..model.errors import InputError, Problem
+from ..model.errors import InputError, UnsupportedError
 from ..model.reference import Defaults, Reference
+from .engines import open_engine
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from ..apply.sources import Mirrors
     from ..apply.transfer import Patience
-    from ..engines.base import Engine
-    from ..stores.layout import LayoutStore
+    from ..plan.plan import Plan
+    from ..stores.base import ContentStore
     from ..stores.registries import Registries
     from ..stores.registry import RegistryStore
-    from ..wire.credentials import CredentialSource
+    from ..wire.credentials import Credential, CredentialSource
 
 
 class Session:
     """Opens what the options name, each part when it is first needed."""
 
     def __init__(self, params: Mapping[str, t.Any]) -> None:
-        """Take the validated options of a module.
+        """Take the options of a module, which a Reader found to be fine.
 
         Raises:
-            InputError: an option's value cannot be used; all such options are told.
-            UnsupportedError: the engine of this host is not driven.
+            InputError: the address or a setting of the engine cannot be used.
+            UnsupportedError: the engine cannot be reached over such an address.
         """
-        _refuse_bad_options(params)
         self._params = params
         self._registries: Registries | None = None
-        self._opening = threading.Lock()
+        self._credentials: CredentialSource | None = None
+        self._mirrors: Mirrors | None = None
+        self._opening = threading.RLock()
         self._served: frozenset[str] = frozenset()
         self._warnings: list[str] = []
         self.defaults = naming_defaults(params)
-        self.engine: Engine = self._layout_engine(select_engine(params["engine"]))
+        self._opened = open_engine(params, credentials=self._credential, warn=self.warn)
+        self.engine = self._opened.engine
+        self.daemon = self._opened.daemon
+        self.keeps_index = self._opened.keeps_index
 
     @property
     def parallel(self) -> int:
@@ -56,23 +58,56 @@ class Session:
         from ..apply.transfer import Patience
         from ..wire.retry import RetryPolicy
 
-        policy = RetryPolicy(self._params["retry"], self._params["retry_delay"], self._params["deadline"])
-        return Patience(self.parallel, lambda failures, elapsed: policy.pause(failures, elapsed=elapsed))
+        deadline = self._params["deadline"]
+        policy = RetryPolicy(self._params["retry"], self._params["retry_delay"], deadline)
+        pause = lambda failures, elapsed: policy.pause(failures, elapsed=elapsed)  # noqa: E731
+        return Patience(self.parallel, pause, deadline=deadline)
 
-    def content(self, create: bool = True) -> LayoutStore:
+    def content(self) -> ContentStore:
         """Return the store that the engine's content is in.
 
         Raises:
-            ImagesError: it cannot be opened, or is not there and ``create`` is False.
+            ImagesError: it cannot be opened.
         """
-        from pathlib import Path
+        return self._opened.content()
 
-        from ..stores.layout import LayoutStore
+    def scratch(self) -> str:
+        """Return a folder for temporary files beside the engine's content.
 
-        return LayoutStore(Path(self.engine.place), create=create)
+        Raises:
+            ImagesError: it cannot be made.
+        """
+        return self._opened.scratch()
+
+    def check_builds(self) -> None:
+        """Do nothing if this engine can take what is built.
+
+        Raises:
+            UnsupportedError: engine-cannot-build.
+        """
+        if self.daemon is not None:
+            raise UnsupportedError(
+                f"Images cannot be built for {self.engine.name} in this release",
+                code="engine-cannot-build",
+                why="native builds go into containerd and into the embedded store",
+                fix="build with engine: layout and push: true, and pull the image with this engine",
+                subject="build",
+            )
+
+    def check_room(self, plan: Plan) -> None:
+        """Do nothing if there is room for what ``plan`` pulls.
+
+        Raises:
+            ConflictError: not-enough-space.
+        """
+        if any(action.kind == "pull" for action in plan.actions):
+            from .disk_guard import check_room
+            from .sizes import parse_size
+
+            check_room(plan, margin=parse_size(self._params["disk_margin"] or "0"), space=self.engine.space)
 
     def use_registries(self, wanted: Collection[str]) -> None:
-        """Say which registries the task names: ``username`` and ``password`` are for these alone.
+        """Say which registries the task names: ``username`` and ``password`` are for these alone, not for mirrors.
 
         Raises:
             InputError: there are several, and ``username`` does not say for which of them it is.
@@ -97,14 +132,27 @@ class Session:
     @property
     def registries(self) -> Registries:
         """All registries, reached with the task's settings and credentials. Threads may ask for them first."""
+        from .registries import open_registries
+
         with self._opening:
             if self._registries is None:
-                self._registries = self._open_registries()
+                self._registries = open_registries(self._params, credentials=self._source())
             return self._registries
 
+    @property
+    def mirrors(self) -> Mirrors:
+        """The mirrors of the task, which remember which of them are down. Threads may ask for them first."""
+        from .registries import mirrors_of
+
+        with self._opening:
+            if self._mirrors is None:
+                self._mirrors = mirrors_of(self._params, opened=lambda mirror: self.registries.mirror(mirror))
+            return self._mirrors
+
     def warn(self, text: str) -> None:
-        """Keep what the user should know."""
-        self._warnings.append(text)
+        """Keep what the user should know; an empty text is nothing."""
+        if text:
+            self._warnings.append(text)
 
     def warnings(self) -> list[str]:
         """Return what the user should know, and what registries want people to read."""
@@ -112,88 +160,25 @@ class Session:
 
     def close(self) -> None:
         """Close every connection. Idempotent."""
-        self.engine.close()
+        self._opened.close()
         if self._registries is not None:
             self._registries.close()
 
-    def _open_registries(self) -> Registries:
-        from ..stores.registries import Registries
-        from ..wire.registry_settings import RegistrySettings
+    def _credential(self, reference: Reference) -> Credential | None:
+        """Return the log-in for a repository, for an engine that speaks to registries itself."""
+        with self._opening:
+            source = self._source()
+        return source.for_registry(reference.registry, reference.path)
 
-        if sys.version_info < (3, 10):
-            from . import thread_imports  # noqa: F401  (importing it is its use)
-        settings = RegistrySettings(
-            validate_certs=self._params["registry_validate_certs"],
-            ca_path=self._params["registry_ca_path"],
-            retry=self._params["retry"],
-            retry_delay=self._params["retry_delay"],
-            deadline=self._params["deadline"],
-            parallel=self.parallel,
-        )
-        return Registries(settings, self._credentials())
+    def _source(self) -> CredentialSource:
+        from .registries import credentials_of
 
-    def _layout_engine(self, name: str) -> LayoutEngine:
-        if name != "layout":
-            raise TypeError(f"no engine {name}")
-        return LayoutEngine(self.content, place=self._params["store"] or default_store())
-
-    def _credentials(self) -> CredentialSource:
-        from ..wire.credentials import Credential, CredentialSource
-
-        params = self._params
-        rows = params["registry_auth"] or ()
-        default = None
-        if params["username"]:
-            default = Credential(params["username"], params["password"] or "")
-        return CredentialSource(
-            {
-                row["registry"]: Credential(row["username"] or "", row["password"] or "", row["identity_token"] or "")
-                for row in rows
-            },
-            default=default,
-            default_registries=self._served,
-            auth_file=params["auth_file"] or "",
-        )
-
-
-def _refuse_bad_options(params: Mapping[str, t.Any]) -> None:
-    least = {"parallel": 1, "retry": 0, "retry_delay": 0, "deadline": 0}
-    problems = [
-        Problem(name, f"{params[name]} is too little", f"give {lowest} or more")
-        for name, lowest in least.items()
-        if params[name] is not None and not params[name] >= lowest  # this way round for what is no number (.nan)
-    ]
-    if params["store"] and not os.path.isabs(params["store"]):
-        problems.append(
-            Problem("store", f"{params['store']!r} depends on where the module runs", "write it from / or ~ on")
-        )
-    if params["password"] and not params["username"]:
-        problems.append(Problem("password", "it is given without a username", "set username too, or use registry_auth"))
-    if problems:
-        raise InputError.of(problems)
+        if self._credentials is None:
+            self._credentials = credentials_of(self._params, served=self._served)
+        return self._credentials
 
 
 def naming_defaults(params: Mapping[str, t.Any]) -> Defaults:
     """Return what short names are completed with; a module's own ``tag`` goes before ``default_tag``."""
     tag = params.get("tag") or params["default_tag"]
     return Defaults(params["default_registry"], tuple(params["default_namespaces"]), tag)
-
-
-def default_store() -> str:
-    """Return where the embedded store lies unless ``store`` says otherwise: per system for root, else per user.
-
-    Raises:
-        InputError: no-home.
-    """
-    if os.geteuid() == 0:
-        return "/var/lib/fleet-images"
-    for data in (os.environ.get("XDG_DATA_HOME", ""), os.path.expanduser("~/.local/share")):
-        if os.path.isabs(data):
-            return os.path.join(data, "fleet-images")
-    raise InputError(
-        "The user that the task runs as has no home for the embedded store",
-        code="no-home",
-        why=f"neither HOME nor an entry in passwd names a folder for user {os.geteuid()}",
-        fix="set store to a directory of this user",
-        subject="store",
-    )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Imports, by one thread, all that threads which speak to registries and write blobs would import themselves.
+"""Imports, by one thread, all that threads which speak to registries or engines, or write blobs, would import.
 
 Modules travel in a zip file. In Python 3.9 a module from a zip file is visible to other threads before it is complete
 (its loader has no ``exec_module``, so nothing makes them wait): they fail with "cannot import name". Later ones wait.
@@ -19,7 +19,10 @@ from ..stores.verify import check_bytes
 from ..wire.auth_files import auth_files
 from ..wire.credential_helpers import ask_helper
 from ..wire.credentials import CredentialSource
+from ..wire.engine_failure import lost
+from ..wire.engine_stream import EngineStream
 from ..wire.process import run
+from ..wire.process_stream import ProcessStream
 from ..wire.registry_client import RegistryClient
 from ..wire.trust import TrustBundle
 
@@ -28,9 +31,12 @@ LOADED = (
     auth_files,
     check_bytes,
     CredentialSource,
+    EngineStream,
     list_tags,
     locked,
+    lost,
     PartialFile,
+    ProcessStream,
     RegistryClient,
     RegistryStore,
     run,

@@ -44,7 +44,7 @@ def push(*names: str, **given: t.Any) -> dict[str, t.Any]:
 
 def rmi(*names: str, **given: t.Any) -> dict[str, t.Any]:
     """Return the options of ``image_rmi``."""
-    return filled(options.COMMON, options.NAMES, name=list(names), **given)
+    return filled(options.COMMON, options.NAMES, options.RMI, name=list(names), **given)
 
 
 def tag(name: str, *repository: str, **given: t.Any) -> dict[str, t.Any]:

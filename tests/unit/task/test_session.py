@@ -16,7 +16,6 @@ import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import InputError, NotFoundError
 from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired
 from ansible_collections.fleet.images.plugins.module_utils.stores import registries
-from ansible_collections.fleet.images.plugins.module_utils.task import session as module
 from ansible_collections.fleet.images.plugins.module_utils.task.desired import (
     read_pull,
     read_push,
@@ -50,35 +49,6 @@ def run(options: Mapping[str, t.Any], desired: Desired, *, is_dry: bool = False)
         return converge(desired, session=session, builder=None, is_dry=is_dry)[0]
     finally:
         session.close()
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("parallel", 0),
-        ("parallel", -3),
-        ("retry", -1),
-        ("retry_delay", -0.5),
-        ("retry_delay", float("nan")),
-        ("deadline", -1.0),
-    ],
-)
-def test_numbers_that_cannot_be_meant_are_told(tmp_path: Path, option: str, value: float) -> None:
-    with pytest.raises(InputError) as caught:
-        opened(tmp_path, **{option: value})
-    assert caught.value.subject == option
-
-
-def test_a_store_that_depends_on_the_working_folder_is_told() -> None:
-    with pytest.raises(InputError) as caught:
-        Session(params.common(engine="layout", store="here/store"))
-    assert caught.value.subject == "store"
-
-
-def test_all_such_numbers_are_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as caught:
-        opened(tmp_path, parallel=0, retry=-1)
-    assert [problem.path for problem in caught.value.problems] == ["parallel", "retry"]
 
 
 def test_no_patience_at_all_is_fine(tmp_path: Path) -> None:
@@ -120,26 +90,6 @@ def test_only_registries_that_are_asked_count_for_a_log_in(tmp_path: Path, regis
     several = params.pull(f"{host}/app:1", "other.test/app:1", **login)
     with pytest.raises(InputError):
         run(several, read_pull(several))
-
-
-def test_the_store_lies_where_the_user_can_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert module.default_store() == "/var/lib/fleet-images"
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    monkeypatch.setenv("HOME", "/home/me")
-    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    assert module.default_store() == "/home/me/.local/share/fleet-images"
-    monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert module.default_store() == "/data/fleet-images"
-
-
-def test_a_user_without_a_home_must_name_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 4711)
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)
-    monkeypatch.setenv("XDG_DATA_HOME", "relative")
-    with pytest.raises(InputError) as caught:
-        module.default_store()
-    assert (caught.value.code, caught.value.subject) == ("no-home", "store")
 
 
 def test_closing_twice_is_fine(tmp_path: Path) -> None:

@@ -17,8 +17,12 @@ from ansible_collections.fleet.images.tests.support.module import COLLECTIONS
 
 _FLOORS = Path(thread_imports.__file__).parents[1]
 _PACKAGE = "ansible_collections.fleet.images.plugins.module_utils"
-_FILES = [*_FLOORS.glob("stores/*.py"), *(path for path in _FLOORS.glob("wire/*.py") if "engine" not in path.name)]
-_BY_ONE_THREAD = {f"{_PACKAGE}.stores.layout_collect"}  # nothing else runs while content is collected
+_FILES = [*_FLOORS.glob("stores/*.py"), *_FLOORS.glob("wire/*.py")]
+_BY_ONE_THREAD = {
+    f"{_PACKAGE}.stores.layout_collect",  # nothing else runs while content is collected
+    f"{_PACKAGE}.stores.layout_blobs",  # a part of every layout, and there before the first thread
+    f"{_PACKAGE}.stores.containerd_import",  # images are named one after the other
+}
 
 
 def _imported_late(path: Path) -> set[str]:

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Before anything is pulled: is there room for it?"""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import ConflictError
+from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity, Space
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.plan.actions import Action, Push, Untag
+from ansible_collections.fleet.images.plugins.module_utils.plan.plan import Plan
+from ansible_collections.fleet.images.plugins.module_utils.task.disk_guard import check_room
+
+NAME = parse_reference("app:1")
+MIB = 1 << 20
+
+
+class Fetch(Action):
+    """A pull as the guard sees it."""
+
+    kind = "pull"
+
+
+def plan(*sizes: int) -> Plan:
+    pulls = [Fetch(at, NAME, "not on the host", (), None, None, size) for at, size in enumerate(sizes, 1)]
+    return Plan(tuple(pulls), ())
+
+
+def test_pulls_that_leave_the_margin_free_may_begin() -> None:
+    check_room(plan(60 * MIB, 30 * MIB), margin=10 * MIB, space=lambda: Space("/data", 100 * MIB))
+
+
+def test_one_byte_too_few_is_told_with_its_figures() -> None:
+    with pytest.raises(ConflictError) as caught:
+        check_room(plan(60 * MIB, 30 * MIB), margin=10 * MIB, space=lambda: Space("/data", 100 * MIB - 1))
+    error = caught.value
+    assert (error.code, error.subject, error.retryable) == ("not-enough-space", "/data", False)
+    assert error.why == "90.0 MiB to fetch and 10.0 MiB to leave free (disk_margin), 100.0 MiB are free"
+    assert "disk_margin" in error.fix
+
+
+def test_a_negative_margin_lets_a_pull_begin_all_the_same() -> None:
+    check_room(plan(60 * MIB), margin=-50 * MIB, space=lambda: Space("/data", 10 * MIB))
+
+
+def test_a_place_that_cannot_be_seen_stops_nothing() -> None:
+    check_room(plan(1 << 60), margin=0, space=lambda: None)
+
+
+def test_the_engine_is_not_asked_when_nothing_is_fetched() -> None:
+    identity = Identity()
+    others = (Untag(1, NAME, "", (), None, None, 0, ()), Push(2, NAME, "", (), None, None, 1 << 60, identity))
+    for quiet in (plan(), plan(0), Plan(others, ())):
+        check_room(quiet, margin=1 << 60, space=lambda: pytest.fail("asked"))
