@@ -17,6 +17,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.reference impor
 from ansible_collections.fleet.images.plugins.module_utils.plan.planner import plan_images
 from ansible_collections.fleet.images.plugins.module_utils.plan.questions import ask
 from ansible_collections.fleet.images.plugins.module_utils.task.desired import read_state
+from ansible_collections.fleet.images.plugins.module_utils.task.options import COMMON
 from ansible_collections.fleet.images.plugins.module_utils.task.resolve import resolve
 from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex, make_image, make_index
 from ansible_collections.fleet.images.tests.support.memory_engine import (
@@ -171,7 +172,7 @@ def desired_of(world: World) -> Desired:
     Raises:
         InputError: they contradict each other.
     """
-    desired = read_state(world.params)
+    desired = read_state({**{name: row.get("default") for name, row in COMMON.items()}, **world.params})
     return desired._replace(images=tuple(_with_key(item) for item in desired.images))
 
 
