@@ -95,7 +95,7 @@ class Bases:
             return BaseImage(digest, manifest, parse_config(content.read(manifest.config)), content)
         pinned = self._reference(base).with_digest(digest)
         question = Question((pinned,), base.platform, is_strict=False, known=frozenset())
-        resolved = resolve_image(question, registry=self._session.registry)
+        resolved = resolve_image(question, registry=self._session.registry, mirrors=self._session.mirrors)
         if resolved.manifest is None:
             raise TypeError("a question that knows no digest is answered with a manifest")
         store = self._session.registry(pinned)

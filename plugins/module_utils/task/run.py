@@ -105,7 +105,7 @@ def _answers(questions: Questions, session: Session) -> Answers:
         return Answers()
     from .resolve import resolve
 
-    return resolve(questions, registry=session.registry, parallel=session.parallel)
+    return resolve(questions, registry=session.registry, parallel=session.parallel, mirrors=session.mirrors)
 
 
 def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outcome:
@@ -117,8 +117,10 @@ def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outc
             raise TypeError("a module that builds brings a builder")
         return builder.carry_out(spec, session=session)
 
-    host = Host(session.engine, session.content, build)
-    outcome = apply_plan(plan, host=host, registry=session.registry, patience=session.patience())
+    host = Host(session.engine, session.content, build, session.daemon, session.keeps_index)
+    outcome = apply_plan(
+        plan, host=host, registry=session.registry, patience=session.patience(), mirrors=session.mirrors
+    )
     verify(plan, outcome=outcome, observed=session.engine.observe())
     return outcome
 
