@@ -7,52 +7,56 @@
 from __future__ import annotations
 
 import functools
+import io
 import typing as t
 
 from ..model.errors import ApplyError, ImagesError
 from ..model.host import Identity
 from ..model.manifest import stored_manifest
 from ..plan.actions import Build, Pending, Pull, Push, Tag, Untag
+from .daemons import DaemonTransfers
 from .outcome import Outcome
-from .transfer import BlobCopy, Copies, patiently
+from .sources import NO_MIRRORS
+from .transfer import BlobCopy, Copies, Turns, patiently
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..engines.base import Engine
+    from ..engines.base import Daemon, Engine
     from ..model.digest import Digest
     from ..model.manifest import Manifest
     from ..model.reference import Reference
     from ..plan.actions import Action
     from ..plan.plan import Plan
     from ..stores.base import ContentStore
+    from .sources import Mirrors, OpenRepository
     from .transfer import Patience
 
 
 class Host(t.NamedTuple):
-    """Where a plan is carried out: the engine, the store its content is in, and what builds images into that store."""
+    """Where a plan is carried out: the engine, the store its content is in, and what builds images into that store.
+
+    With a ``daemon``, that one pulls and pushes. With ``keeps_index`` the content has the index of an image, too.
+    """
 
     engine: Engine
     content: Callable[[], ContentStore]
     build: Callable[[object], Identity]
+    daemon: Daemon | None = None
+    keeps_index: bool = False
 
 
-class OpenRepository(t.Protocol):
-    """Opens the repository of a reference, and says from which others of its registry blobs may be taken over."""
-
-    def __call__(self, reference: Reference, *, mount_from: Sequence[str] = ()) -> ContentStore:
-        """Return the repository; nothing is asked of its registry yet."""
-
-
-def apply_plan(plan: Plan, *, host: Host, registry: OpenRepository, patience: Patience) -> Outcome:
-    """Carry out ``plan``; ``registry`` opens the repository of a reference.
+def apply_plan(
+    plan: Plan, *, host: Host, registry: OpenRepository, patience: Patience, mirrors: Mirrors = NO_MIRRORS
+) -> Outcome:
+    """Carry out ``plan``; ``registry`` opens the repository of a reference, ``mirrors`` may have its content, too.
 
     After a failure nothing new is started, what runs ends, and what succeeded stays. Running again is always safe.
 
     Raises:
         ApplyError: actions failed; it tells which are done, which failed why, and which were not started.
     """
-    run = _Run(plan, host=host, registry=registry, patience=patience)
+    run = _Run(plan, host=host, registry=registry, patience=patience, mirrors=mirrors)
     run.pull([action for action in plan.actions if isinstance(action, Pull)])
     for action in plan.actions:
         if not isinstance(action, Pull) and not run.failed:
@@ -64,26 +68,46 @@ def apply_plan(plan: Plan, *, host: Host, registry: OpenRepository, patience: Pa
         except ImagesError as error:  # the images are as wanted; the next run that removes something frees the space
             warnings.append(f"The space of what was removed is not free yet: {error}")
     run.raise_failures()
-    return Outcome(run.made, {}, run.moved, freed, tuple(warnings))
+    return Outcome(run.made, run.pushed, run.moved, freed, tuple(warnings))
 
 
 class _Run:
     """One carrying-out: which actions are done, which failed, and what they made."""
 
-    def __init__(self, plan: Plan, *, host: Host, registry: OpenRepository, patience: Patience) -> None:
+    def __init__(
+        self, plan: Plan, *, host: Host, registry: OpenRepository, patience: Patience, mirrors: Mirrors
+    ) -> None:
         self._plan = plan
         self._host = host
         self._registry = registry
         self._patience = patience
+        self._mirrors = mirrors
+        self._daemon: DaemonTransfers | None = None
+        if host.daemon is not None:
+            self._daemon = DaemonTransfers(host.daemon, registry=registry, mirrors=mirrors, patience=patience)
         self.made: dict[int, Identity] = {}
+        self.pushed: dict[int, Digest] = {}
         self.done: set[int] = set()
         self.failed: dict[int, ImagesError] = {}
         self.moved = 0
 
     def pull(self, actions: Sequence[Pull]) -> None:
-        """Fetch the blobs of all ``actions`` together, and name each image as soon as it is complete."""
-        if not actions:
-            return
+        """Fetch the images of all ``actions``, the biggest first; each is named as soon as it is complete."""
+        if self._daemon is not None:
+            self._pull_whole(actions, self._daemon)
+        elif actions:
+            self._pull_blobs(actions)
+
+    def _pull_whole(self, actions: Sequence[Pull], daemon: DaemonTransfers) -> None:
+        biggest_first = sorted(actions, key=lambda action: (-action.size, action.id))
+        for action, result in Turns(self._patience.parallel).run(biggest_first, daemon.pull):
+            if isinstance(result, ImagesError):
+                self.failed[action.id] = result
+            else:
+                self.moved += result
+                self.done.add(action.id)
+
+    def _pull_blobs(self, actions: Sequence[Pull]) -> None:
         content = self._host.content()
         blobs = {action.id: _manifest(action).moved_blobs() for action in actions}
         lacking = {at: {blob.digest for blob in wanted} for at, wanted in blobs.items()}
@@ -91,10 +115,12 @@ class _Run:
         for action in actions:
             for digest in lacking[action.id]:
                 wanted_by.setdefault(digest, []).append(action)
-        sources = {action.id: self._registry(action.resolved.reference) for action in actions}
+        origins = {action.id: action.resolved.reference for action in actions}
+        sources = {at: self._registry(origin) for at, origin in origins.items()}
         copies = Copies(
-            (BlobCopy(blob, sources[at], content) for at, wanted in blobs.items() for blob in wanted),
+            (BlobCopy(blob, sources[at], content, origins[at]) for at, wanted in blobs.items() for blob in wanted),
             patience=self._patience,
+            mirrors=self._mirrors,
         )
 
         def on_arrival(digest: Digest) -> None:
@@ -145,11 +171,13 @@ class _Run:
             self.done.add(action.id)
 
     def _name(self, action: Pull, content: ContentStore) -> None:
-        manifest = _manifest(action)
+        manifest, resolved = _manifest(action), action.resolved
+        index = resolved.index_raw
+        if index is not None and self._host.keeps_index:
+            # not by put_manifest: the images of other platforms are not there
+            content.write(resolved.descriptor, lambda offset: io.BytesIO(index[offset:]))
         content.put_manifest(manifest.raw, manifest.descriptor)
-        self._host.engine.tag(
-            action.reference, identity=action.resolved.identity, platform=action.resolved.platform
-        )
+        self._host.engine.tag(action.reference, identity=resolved.identity, platform=resolved.platform)
 
     def _build(self, action: Build) -> None:
         identity = self._host.build(action.build.spec)
@@ -163,6 +191,12 @@ class _Run:
         self._host.engine.untag(action.reference, is_used=action.is_used, prunes=action.prunes)
 
     def _push(self, action: Push) -> None:
+        if self._daemon is not None:
+            self.pushed[action.id] = self._daemon.push(action.reference, self._identity(action.source))
+        else:
+            self._push_blobs(action)
+
+    def _push_blobs(self, action: Push) -> None:
         content, target = self._host.content(), self._registry(action.reference, mount_from=action.mount_from)
         manifest = self._stored(self._identity(action.source), content)
         copies = Copies([BlobCopy(blob, content, target) for blob in manifest.moved_blobs()], patience=self._patience)

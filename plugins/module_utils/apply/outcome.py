@@ -18,9 +18,9 @@ if t.TYPE_CHECKING:
 class Outcome(t.NamedTuple):
     """A plan that was carried out in full.
 
-    ``built`` are the identities that were Pending, by the id of the action that made them, ``pushed`` the digests that a
-    registry alone could tell, by the id of the push; ``moved`` are the bytes that
-    went over the network, ``freed`` those that removed names gave back on disk; ``warnings`` tell what else went wrong.
+    ``built`` are the identities that were Pending, by the id of the action that made them, ``pushed`` the digests that
+    a registry alone could tell, by the id of the push; ``moved`` are the bytes that went over the network, ``freed``
+    those that removed names gave back on disk; ``warnings`` tell what else went wrong.
     """
 
     built: Mapping[int, Identity] = {}

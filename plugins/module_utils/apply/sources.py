@@ -14,7 +14,7 @@ from ..model.mirror import mirrored
 from ..stores.base import ContentStore
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..model.descriptor import Descriptor
     from ..model.mirror import Mirror
@@ -71,7 +71,7 @@ class Source(t.NamedTuple):
 class Mirrors:
     """The mirrors of one task. One that is down is not asked again. Thread-safe."""
 
-    def __init__(self, rows: Sequence[Mirror] = (), *, open: Callable[[Reference], Repository]) -> None:  # noqa: A002
+    def __init__(self, rows: Sequence[Mirror] = (), *, open: Callable[[Reference], Repository]) -> None:
         """``rows`` in the order in which they are asked; ``open`` opens the repository of a reference at a mirror."""
         self._rows = tuple(rows)
         self._open = open
@@ -101,7 +101,7 @@ class Mirrors:
             error.why = "; ".join(part for part in (error.why, *failures) if part)
             raise
 
-    def _sources(self, reference: Reference) -> t.Iterator[Source]:
+    def _sources(self, reference: Reference) -> Iterator[Source]:
         for place in mirrored(reference, self._rows):
             with self._lock:
                 is_down = place.registry in self._down

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import typing as t
@@ -14,7 +15,7 @@ from ..model.errors import ImagesError, IntegrityError, UnavailableError
 from .sources import NO_MIRRORS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
@@ -103,8 +104,51 @@ class BlobCopy(t.NamedTuple):
     origin: Reference | None = None
 
 
+_Job = t.TypeVar("_Job")
+_T = t.TypeVar("_T")
+
+
+class Turns:
+    """Jobs that run a bounded number at a time, in their order; after a failure no further one is started."""
+
+    def __init__(self, parallel: int) -> None:
+        self._parallel = parallel
+        self._stopped = threading.Event()
+
+    def run(
+        self, jobs: Sequence[_Job], work: Callable[[_Job], _T]
+    ) -> Generator[tuple[_Job, _T | ImagesError], None, None]:
+        """Yield each job that was started with what came of it, as they end. Whoever iterates closes."""
+        if not jobs:
+            return
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+
+        def attempt(job: _Job) -> _T | ImagesError | None:
+            if self._stopped.is_set():
+                return None
+            try:
+                return work(job)
+            except ImagesError as error:
+                self.stop()
+                return error
+
+        with ThreadPoolExecutor(min(self._parallel, len(jobs)), thread_name_prefix="transfer") as pool:
+            futures = {pool.submit(attempt, job): job for job in jobs}
+            try:
+                for future in as_completed(futures):
+                    result = future.result()
+                    if result is not None:
+                        yield futures[future], result
+            finally:
+                self.stop()
+
+    def stop(self) -> None:
+        """Start nothing more; what is under way ends."""
+        self._stopped.set()
+
+
 class Copies:
-    """Blobs on their way. ``done`` and ``failed`` are told blob by blob; after a failure no further blob is started."""
+    """Blobs on their way. ``failed`` and ``moved`` (bytes) grow while they move."""
 
     def __init__(self, copies: Iterable[BlobCopy], *, patience: Patience, mirrors: Mirrors = NO_MIRRORS) -> None:
         """Take the blobs to move; each digest is moved once."""
@@ -112,8 +156,8 @@ class Copies:
         self._copies = sorted(unique.values(), key=lambda copy: (-copy.blob.size, str(copy.blob.digest)))
         self._patience = patience
         self._mirrors = mirrors
-        self._stopped = threading.Event()
-        self.moved = 0  # bytes
+        self._turns = Turns(patience.parallel)
+        self.moved = 0
         self.failed: dict[Digest, ImagesError] = {}
 
     def run(self, on_arrival: Callable[[Digest], None]) -> None:
@@ -121,38 +165,20 @@ class Copies:
 
         A blob's failure is kept in ``failed``; what ``on_arrival`` raises ends the transfer.
         """
-        if not self._copies:
-            return
-        from concurrent.futures import ThreadPoolExecutor, as_completed
-
-        workers = min(self._patience.parallel, len(self._copies))
-        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="blob") as pool:
-            futures = {pool.submit(self._copy, copy): copy for copy in self._copies}
-            try:
-                for future in as_completed(futures):
-                    copy = futures[future]
-                    error, moved = future.result()
-                    if error is not None:
-                        self.failed[copy.blob.digest] = error
-                    elif moved is not None:
-                        self.moved += moved
-                        on_arrival(copy.blob.digest)
-            finally:
-                self.stop()
+        with contextlib.closing(self._turns.run(self._copies, self._copy)) as results:
+            for copy, result in results:
+                if isinstance(result, ImagesError):
+                    self.failed[copy.blob.digest] = result
+                else:
+                    self.moved += result
+                    on_arrival(copy.blob.digest)
 
     def stop(self) -> None:
         """Start no further blob; those under way end."""
-        self._stopped.set()
+        self._turns.stop()
 
-    def _copy(self, copy: BlobCopy) -> tuple[ImagesError | None, int | None]:
-        """Move one blob; return its failure, or the bytes that moved: None if it was not started at all."""
-        if self._stopped.is_set():
-            return None, None
-        try:
-            return None, copy.blob.size if copy_blob(copy, self._patience, mirrors=self._mirrors) else 0
-        except ImagesError as error:
-            self.stop()
-            return error, None
+    def _copy(self, copy: BlobCopy) -> int:
+        return copy.blob.size if copy_blob(copy, self._patience, mirrors=self._mirrors) else 0
 
 
 def copy_blob(copy: BlobCopy, patience: Patience, *, mirrors: Mirrors) -> bool:
@@ -175,9 +201,6 @@ def copy_blob(copy: BlobCopy, patience: Patience, *, mirrors: Mirrors) -> bool:
         return move_patiently()
     pinned = copy.origin.with_digest(blob.digest)
     return mirrors.first(pinned, lambda mirror: move(mirror.store), origin=move_patiently)
-
-
-_T = t.TypeVar("_T")
 
 
 def patiently(step: Callable[[], _T], patience: Patience) -> _T:

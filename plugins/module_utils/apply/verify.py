@@ -13,8 +13,9 @@ from ..model.host import Identity
 from ..plan.actions import Build, Pull, Tag, Untag
 
 if t.TYPE_CHECKING:
-    from ..model.host import Observed
+    from ..model.host import LocalImage, Observed
     from ..model.reference import Reference
+    from ..model.resolved import Resolved
     from ..plan.plan import Plan
     from .outcome import Outcome
 
@@ -23,12 +24,16 @@ def verify(plan: Plan, *, outcome: Outcome, observed: Observed) -> None:
     """Confirm that every name on the host is what the last action on it promised.
 
     Raises:
-        PeerError: promise-broken; ``why`` tells the first name that is not.
+        PeerError: promise-broken; wrong-platform-delivered, when a pull brought another image of the same index, or one
+            that says to be for another platform than its index. ``why`` tells the first name that is not as promised.
     """
     promises: dict[Reference, Identity | None] = {}
+    pulls: dict[Reference, Resolved] = {}
     for action in plan.actions:
+        pulls.pop(action.reference, None)
         if isinstance(action, Pull):
             promises[action.reference] = action.resolved.identity
+            pulls[action.reference] = action.resolved
         elif isinstance(action, Build):
             promises[action.reference] = outcome.built[action.id]
         elif isinstance(action, Tag):
@@ -37,14 +42,40 @@ def verify(plan: Plan, *, outcome: Outcome, observed: Observed) -> None:
         elif isinstance(action, Untag):
             promises[action.reference] = None
     for name, promised in promises.items():
-        image = observed.by_name.get(name)
+        # A digest beside a tag of its repository is no name of its own, and found nonetheless.
+        image = observed.by_name.get(name) if promised is None else observed.find(name)
+        if name in pulls and image is not None:
+            _refuse_other_platform(name, image, resolved=pulls[name])
         is_kept = image is None if promised is None else image is not None and promised.is_same_image(image.identity)
         if not is_kept or (image is not None and not image.is_complete):
             raise PeerError(
                 f"The host does not hold what was promised for {name}",
                 code="promise-broken",
-                why=f"it should be {promised.digest if promised is not None else 'gone'}, "
-                f"it is {image.identity.digest if image is not None else 'gone'}",
+                why=f"it should be {_shown(promised)}, it is {_shown(image.identity if image is not None else None)}",
                 fix="another process may change the same store at the same time; run the task again",
                 subject=str(name),
             )
+
+
+def _shown(identity: Identity | None) -> str:
+    return "gone" if identity is None else str(identity.digest or identity.config_digest)
+
+
+def _refuse_other_platform(name: Reference, image: LocalImage, *, resolved: Resolved) -> None:
+    wanted, delivered = resolved.platform, image.platform
+    is_same = resolved.identity.is_same_image(image.identity)
+    is_sibling = not is_same and resolved.is_index and resolved.descriptor.digest in image.identity.digests
+    # Of the very image that was asked for only what no variant explains is wrong: many configs leave variants out.
+    is_mislabelled = (
+        wanted is not None
+        and delivered is not None
+        and (wanted.os, wanted.architecture) != (delivered.os, delivered.architecture)
+    )
+    if is_sibling or is_mislabelled:
+        raise PeerError(
+            f"The host got {name} for another platform",
+            code="wrong-platform-delivered",
+            why=f"wanted {wanted or 'what the index says'}, delivered {delivered or 'another image of the same index'}",
+            fix="push the index again with the right platforms, or name the digest of the image that you mean",
+            subject=str(name),
+        )
