@@ -85,10 +85,32 @@ options:
     default: 1.0
   deadline:
     description:
-      - Seconds for all that is done with a registry, attempts and pauses together, from the first contact with it.
+      - Seconds that one question to a registry or one transfer may take, its attempts and pauses together. A transfer is an
+        image where the engine itself pulls and pushes it (Docker and Podman), and each part of an image elsewhere.
       - What is under way then is given up, and what arrived of it is kept where that is possible. There is no limit by
-        default.
+        default. Silence is always given up after a minute, and that of an engine after O(timeout).
     type: float
+  mirrors:
+    description:
+      - Other registries with the same images, in the order in which they are tried. Manifests and layers are asked of them by
+        digest, and checked. What no mirror has, or gives rightly, comes from the registry that the image's name says.
+      - What a tag means is asked at the registry of the name alone.
+      - Images are named as if they came from there. The engine needs no configuration for it, and the name of a mirror
+        does not stay on the host.
+      - O(username) and O(password) are never sent to a mirror. Use O(registry_auth) or a file for it.
+    type: list
+    elements: dict
+    suboptions:
+      registry:
+        description:
+          - Registry whose images are there, like V(docker.io), or a part of one, like V(ghcr.io/team).
+        type: str
+        required: true
+      location:
+        description:
+          - Where they are, a registry with or without a path, like V(cache.example.com:5000/hub). It has no C(https://).
+        type: str
+        required: true
 requirements:
   - requests (Python library) on the target, as soon as a registry is asked
 notes:

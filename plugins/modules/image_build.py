@@ -96,6 +96,8 @@ options:
     type: bool
     default: false
 notes:
+  - Images are built for containerd and for the embedded store. With Docker and Podman the task fails in this release,
+    before anything is changed. Build with O(engine=layout), push, and pull with the other engine.
   - Builds need no daemon and no root. The same inputs give the same digest, on any machine.
   - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed,
     with the line and what can be done about it.
@@ -115,6 +117,7 @@ author:
 EXAMPLES = r"""
 - name: Build an image when its files, its Dockerfile or its base image changed
   fleet.images.image_build:
+    engine: layout
     name: team/site
     tag: "2026.11"
     path: /srv/site

@@ -34,7 +34,9 @@ options:
     type: str
   detail:
     description:
-      - Whether each image comes with its configuration, history and layers.
+      - Whether each image comes with its configuration, history and layers, and with the containers that use it.
+      - Lists of Docker, Podman and containerd do not tell everything. With this option, engines are asked for each
+        image too, so its platform, size and labels are complete.
     type: bool
     default: false
   remote:
@@ -111,23 +113,25 @@ images:
       type: str
       sample: sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889
     manifest_digest:
-      description: Digest of its manifest.
+      description: Digest of its manifest. Empty if the engine does not tell.
       type: str
       sample: sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170
     config_digest:
-      description: Digest of its configuration.
+      description: Digest of its configuration. Empty if the engine does not tell.
       type: str
       sample: sha256:0a3e5d7c9b1f2e4d6c8a0b2d4f6e8c1a3b5d7f9e0c2a4b6d8f1e3c5a7b9d0f2e
     index_digest:
-      description: Digest of the multi-platform index that it was taken from. Empty if there was none.
+      description: Digest of the multi-platform index that it was taken from. Empty if there was none, or if the
+        engine does not tell.
       type: str
       sample: sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889
     platform:
-      description: The platform it is for.
+      description: The platform it is for. It may be empty without O(detail=true).
       type: str
       sample: linux/amd64
     size:
-      description: Bytes of its manifest, configuration and layers, as they are stored.
+      description: Bytes of the image as its engine counts them. In the embedded store these are its manifest,
+        configuration and layers, as they are stored. 0 where only O(detail=true) tells.
       type: int
       sample: 31457280
     created:
@@ -142,6 +146,12 @@ images:
       description: Whether all its parts are there. A pull fetches those that are not.
       type: bool
       sample: true
+    used_by:
+      description: Names of the containers that use it, running or not.
+      type: list
+      elements: str
+      returned: O(detail=true)
+      sample: [web]
     config:
       description: How its containers are run, as the image's configuration has it.
       type: dict

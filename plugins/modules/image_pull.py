@@ -56,6 +56,16 @@ options:
         option, an image that exists for one platform only is taken as it is.
     type: str
     aliases: [arch]
+  disk_margin:
+    description:
+      - What must stay free where the engine keeps its images, after all that is to be pulled. Otherwise the task
+        fails before it pulls anything, also in check mode.
+      - Write it like V(512MiB), V(1GB) or V(0). What is to be pulled counts as it is transferred. Unpacked it is more.
+      - A negative size lets a pull start although so much is lacking. That can be right with Docker and Podman, which
+        do not tell the layers that they have, so all layers of an image count.
+      - Where the room cannot be seen, as with a daemon on another machine, nothing is checked.
+    type: str
+    default: 200MiB
 seealso:
   - module: fleet.images.image_state
     description: Bring a host to a list of images, in one task.
@@ -88,6 +98,21 @@ EXAMPLES = r"""
     username: deploy
     password: "{{ vault_registry_password }}"
     registry_ca_path: /etc/ssl/certs/example.pem
+
+- name: Pull through a cache that the engine knows nothing of, and leave 5 GB free
+  fleet.images.image_pull:
+    name: redis:7
+    engine: docker
+    disk_margin: 5GB
+    mirrors:
+      - registry: docker.io
+        location: cache.example.com:5000/hub
+
+- name: Pull for Kubernetes
+  fleet.images.image_pull:
+    name: registry.k8s.io/pause:3.9
+    engine: containerd
+    namespace: k8s.io
 """
 
 RETURN = r"""

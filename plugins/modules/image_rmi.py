@@ -15,6 +15,7 @@ description:
   - A name with a tag goes alone. A digest without a tag takes all names along that its repository has for these
     bytes. An ID takes all names of the image along.
   - The task is changed when the host had one of the images. What is not there is no error.
+  - Images that containers use are not removed, unless O(in_use) says otherwise. Containers are never touched.
   - Nothing is ever removed from a registry.
 extends_documentation_fragment:
   - fleet.images.engine
@@ -36,6 +37,24 @@ options:
     description:
       - Tag of names that have neither tag nor digest. Without it O(default_tag) is taken.
     type: str
+  in_use:
+    description:
+      - What happens when containers, running or not, use an image that would lose its last name.
+      - V(fail) makes the task fail before anything is changed. V(skip) leaves the name, and a warning says so.
+      - V(untag) removes the name. The image stays without a name where the engine keeps it for its containers.
+      - Without it, it is V(fail), or with O(force=true) V(untag).
+    type: str
+    choices: [fail, skip, untag]
+  force:
+    description:
+      - V(true) is another word for O(in_use=untag), and contradicts the others.
+    type: bool
+    default: false
+  prune:
+    description:
+      - Whether images without a name go along that only the removed image was built on.
+    type: bool
+    default: true
 seealso:
   - module: fleet.images.image_state
     description: Bring a host to a list of images, in one task.
@@ -51,6 +70,16 @@ EXAMPLES = r"""
     name:
       - redis:6
       - ghcr.io/team/app:1.1
+
+- name: Remove what no container uses, and leave the rest
+  fleet.images.image_rmi:
+    name: "{{ old_images }}"
+    in_use: skip
+
+- name: Take the name of an image away even from containers that use it
+  fleet.images.image_rmi:
+    name: ghcr.io/team/app:1.0
+    force: true
 
 - name: Remove an image with all its names, by its ID
   fleet.images.image_rmi:
@@ -179,9 +208,9 @@ untagged:
   sample: [docker.io/library/redis:6]
 deleted:
   description:
-    - IDs of the images that lost their last name.
-    - Their bytes are freed when nothing else needs them. What was written within the last hour stays until a later
-      run, because another task may just be about to name it.
+    - IDs of the images that went with their last name, and of those without a name that went along.
+    - Their bytes are freed when nothing else needs them. In the embedded store, what was written within the last hour
+      stays until a later run, because another task may just be about to name it.
   type: list
   elements: str
   returned: when names go

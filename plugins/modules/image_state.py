@@ -153,6 +153,16 @@ options:
         option, an image that exists for one platform only is taken as it is.
     type: str
     aliases: [arch]
+  disk_margin:
+    description:
+      - What must stay free where the engine keeps its images, after all that is to be pulled. Otherwise the task
+        fails before it pulls anything, also in check mode.
+      - Write it like V(512MiB), V(1GB) or V(0). What is to be pulled counts as it is transferred. Unpacked it is more.
+      - A negative size lets a pull start although so much is lacking. That can be right with Docker and Podman, which
+        do not tell the layers that they have, so all layers of an image count.
+      - Where the room cannot be seen, as with a daemon on another machine, nothing is checked.
+    type: str
+    default: 200MiB
   unlisted:
     description:
       - What happens to names on the host that no entry of O(images) asks for.
@@ -168,10 +178,26 @@ options:
     type: list
     elements: str
     default: []
+  in_use:
+    description:
+      - What happens when an image is to be removed, by O(images[].state=absent) or O(unlisted=remove), and containers
+        use it, running or not. Containers are never touched.
+      - V(skip) leaves its name, and a warning says so. V(fail) makes the task fail before anything is changed.
+      - V(untag) removes the name. The image stays without a name where the engine keeps it for its containers.
+    type: str
+    choices: [skip, fail, untag]
+    default: skip
+  prune:
+    description:
+      - Whether images without a name go along that only a removed image was built on.
+    type: bool
+    default: true
 notes:
   - O(images) is validated on the control node, which needs the Python library jsonschema for it.
   - Editors can complete and check the list with the JSON Schema in C(docs/schema/images.schema.json) of this
     collection.
+  - With Docker and Podman an entry with a build fails in this release, before anything is changed. Build with
+    O(engine=layout) or O(engine=containerd), push, and let the other hosts pull.
   - Builds need no daemon and no root. The same inputs give the same digest, on any machine.
   - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed,
     with the line and what can be done about it.
@@ -215,11 +241,21 @@ EXAMPLES = r"""
     protect:
       - quay.io/monitoring/*
       - "*:keep"
+    in_use: fail
   check_mode: true # what would go is in the result
   diff: true
 
+- name: The same list on hosts with different engines, through a cache
+  fleet.images.image_state:
+    images: "{{ fleet_images }}"
+    namespace: k8s.io # for the hosts with containerd
+    mirrors:
+      - registry: docker.io
+        location: cache.example.com:5000/hub
+
 - name: Build, name and push in one go
   fleet.images.image_state:
+    engine: layout
     registry_auth:
       - registry: registry.example.com
         username: deploy
@@ -375,9 +411,9 @@ untagged:
   sample: [docker.io/library/redis:6]
 deleted:
   description:
-    - IDs of the images that lost their last name.
-    - Their bytes are freed when nothing else needs them. What was written within the last hour stays until a later
-      run, because another task may just be about to name it.
+    - IDs of the images that went with their last name, and of those without a name that went along.
+    - Their bytes are freed when nothing else needs them. In the embedded store, what was written within the last hour
+      stays until a later run, because another task may just be about to name it.
   type: list
   elements: str
   returned: when names go
