@@ -1,0 +1,245 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker: its daemon keeps the images and speaks to registries; both of its stores, over its HTTP API."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.errors import ConflictError, NotFoundError
+from ..model.fields import Fields
+from ..model.host import Abilities, Look, Observed, Space
+from ..model.platform import Platform
+from .base import Description
+from .docker_api import PLATFORM_API, DockerApi, name_image
+from .docker_images import Listing, containers_by_image, keeps_targets, platform_of, rfc3339
+from .host_platform import host_platform
+
+if t.TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from ..model.host import Container, Identity, LocalImage
+    from ..model.reference import ImageId, Reference
+    from ..wire.credentials import Credential
+    from ..wire.engine_socket import EngineConnection
+    from .base import Daemon, Engine
+    from .docker_transfers import DockerTransfers
+
+_CONTAINERD_API, _MANIFESTS_API = (1, 42), (1, 47)
+_CONTAINERD_DRIVER = ["driver-type", "io.containerd.snapshotter.v1"]
+
+#: What an image says; the other fields are of the container that it was committed from.
+_SETTINGS = frozenset(
+    ["ArgsEscaped", "Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "OnBuild", "Shell"]
+    + ["StopSignal", "User", "Volumes", "WorkingDir"]
+)
+
+
+class DockerEngine:
+    """Implements Engine and Daemon. Each thread speaks over a connection of its own; ``close`` closes them all."""
+
+    name = "docker"
+
+    def __init__(
+        self,
+        connect: Callable[[], EngineConnection],
+        *,
+        place: str,
+        api_version: str,
+        credentials: Callable[[Reference], Credential | None],
+    ) -> None:
+        """Connect later, by ``connect``. ``api_version`` is ``auto`` or like ``1.41``.
+
+        Raises:
+            InputError: bad-api-version.
+        """
+        self.place = place
+        self._api = DockerApi(connect, version=api_version)
+        self._credentials = credentials
+        self._busy: dict[str, threading.Lock] = {}
+
+    def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
+        """See Engine. One request, and one for the version before the first; what ``look`` asks for costs its own."""
+        query = {"all": "1"} if look.parents else {}
+        if self._api.server.api >= _MANIFESTS_API:
+            query["manifests"] = "1"
+        rows = self._api.get("/images/json", query) or []
+        keeps = self._keeps_targets(rows)
+        used: Mapping[str, tuple[Container, ...]] = {}
+        if look.containers:
+            used = containers_by_image(self._api.get("/containers/json", {"all": "1"}) or [], keeps_targets=keeps)
+        listing = Listing(rows, self._platform, keeps, has_parents=look.parents, containers=used)
+        observed = self._observed(listing)
+        details = self._platforms(observed, look.details_of)
+        return self._observed(listing._replace(platforms=details)) if details else observed
+
+    def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:
+        """See Engine.
+
+        Raises:
+            NotFoundError: image-not-found.
+        """
+        image = self._held(identity, reference)
+        if not name_image(self._api, reference, image=image):
+            raise _gone(image, str(reference))
+
+    def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
+        """See Engine. Docker lets the image of stopped containers go; they start nonetheless.
+
+        Raises:
+            ConflictError: engine-conflict.
+        """
+        query = {"force": "1" if is_used else "0", "noprune": "0" if prunes else "1"}
+        self._api.change("DELETE", f"/images/{reference.without_digest()}", query)
+
+    def reclaim(self) -> int:
+        """Return 0: Docker removes what an image leaves behind together with its last name."""
+        return 0
+
+    def describe(self, image: LocalImage) -> Description:
+        """See Engine.
+
+        Raises:
+            NotFoundError: image-not-found.
+        """
+        told = self._api.find(f"/images/{image.id}/json")
+        if told is None:
+            raise _gone(image.id, image.id)
+        settings = told.optional_object("Config")
+        layers = told.optional_object("RootFS")
+        steps = self._api.get(f"/images/{image.id}/history") or []
+        return Description(
+            config={key: value for key, value in settings.values.items() if value and key in _SETTINGS}
+            if settings is not None
+            else {},
+            history=tuple(_step(Fields(step, "history of the image")) for step in reversed(steps)),
+            layers=tuple(layers.texts("Layers")) if layers is not None else (),
+        )
+
+    def space(self) -> Space | None:
+        """See Engine. None for another machine's daemon, and for containerd's store: it does not tell its folder."""
+        import os
+
+        if not self._api.is_local or self._has_containerd_driver():
+            return None
+        folder = self._api.info.text("DockerRootDir")
+        try:
+            figures = os.statvfs(folder)
+        except OSError:  # the socket was handed into a container
+            return None
+        return Space(folder, figures.f_bavail * figures.f_frsize)
+
+    def close(self) -> None:
+        """See Engine."""
+        self._api.close()
+
+    def pull(
+        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+    ) -> int:
+        """See Daemon.
+
+        Raises:
+            PeerError: engine-pull-failed.
+            UnavailableError: engine-timeout.
+            UnsupportedError: engine-too-old: another platform than the daemon's needs API 1.32.
+            ConflictError: engine-digest-taken: the name by digest is another platform's only name.
+        """
+        return self._transfers().pull(reference, source=source, platform=platform, deadline=deadline)
+
+    def push(self, reference: Reference, *, identity: Identity, deadline: float | None) -> None:
+        """See Daemon. Where Docker would drop the image or a name by digest with the new tag, that tag stays.
+
+        Raises:
+            NotFoundError: image-not-found.
+            PeerError: engine-push-failed.
+            UnavailableError: engine-timeout.
+        """
+        self._transfers().push(reference, image=self._held(identity, reference), deadline=deadline)
+
+    def _transfers(self) -> DockerTransfers:
+        from .docker_transfers import DockerTransfers
+
+        return DockerTransfers(self._api, credentials=self._credentials, busy=self._busy)
+
+    def _held(self, identity: Identity, reference: Reference) -> str:
+        """Return the ID of an image: one of its digests, or that of an image that a repository knows by one."""
+        for digest in (identity.config_digest, identity.index_digest, identity.manifest_digest):
+            told = self._api.find(f"/images/{digest}/json") if digest is not None else None
+            if told is not None:
+                return told.text("Id")
+        for image in self.observe().images:
+            if identity.is_same_image(image.identity):
+                return image.id
+        raise _gone(str(identity.config_digest or identity.digest), str(reference))
+
+    @property
+    def _platform(self) -> Platform:
+        """The daemon's; with the processor's variant where that is this machine's."""
+        server = self._api.server
+        told = Platform.of(server.os, server.architecture)
+        own = host_platform() if self._api.is_local else told
+        return own if (own.os, own.architecture) == (told.os, told.architecture) else told
+
+    def _keeps_targets(self, rows: Sequence[t.Any]) -> bool:
+        if self._api.server.api < _CONTAINERD_API:
+            return False
+        told = keeps_targets(rows)
+        return self._has_containerd_driver() if told is None else told
+
+    def _has_containerd_driver(self) -> bool:
+        status = self._api.info.values.get("DriverStatus")
+        return isinstance(status, list) and _CONTAINERD_DRIVER in status
+
+    def _observed(self, listing: Listing) -> Observed:
+        return Observed(
+            listing.images(),
+            engine=self.name,
+            platform=listing.platform,
+            abilities=Abilities(
+                ids="target" if listing.keeps_targets else "config",
+                sends_exact=listing.keeps_targets,
+                chooses_platform=self._api.server.api >= PLATFORM_API,
+                pins_by_pull=True,
+            ),
+        )
+
+    def _platforms(self, observed: Observed, details_of: Collection[Reference | ImageId]) -> dict[str, Platform]:
+        """Return the platforms of these images by ID, where the list did not tell them."""
+        found: dict[str, Platform] = {}
+        for wanted in details_of:
+            try:
+                image = observed.find(wanted)
+            except ConflictError:  # the plan tells that an ID is ambiguous
+                continue
+            if image is None or image.platform is not None or image.id in found:
+                continue
+            told = self._api.find(f"/images/{image.id}/json")
+            if told is not None:
+                found[image.id] = platform_of(told)
+        return found
+
+
+def _step(told: Fields) -> Mapping[str, t.Any]:
+    """Return a step of an image's history as image configs have it. Source: OCI image-spec v1.1 config.md."""
+    step = {
+        "created": rfc3339(told.values.get("Created")),
+        "created_by": told.optional_text("CreatedBy"),
+        "comment": told.optional_text("Comment"),
+    }
+    return {key: value for key, value in step.items() if value}
+
+
+def _gone(image: str, subject: str) -> NotFoundError:
+    return NotFoundError(
+        f"The image {image} is not on the host",
+        code="image-not-found",
+        fix="run the task again",
+        subject=subject,
+    )
+
+
+if t.TYPE_CHECKING:
+    _fits: tuple[type[Engine], type[Daemon]] = (DockerEngine, DockerEngine)

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker's list of images, in the words of the model."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.digest import Digest
+from ..model.errors import InputError
+from ..model.fields import Fields
+from ..model.host import Container, Identity, LocalImage
+from ..model.media_types import is_index
+from ..model.platform import Platform, choose
+from ..model.reference import Reference, parse_reference
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_HOLDING = frozenset({"running", "paused", "restarting"})
+_NOTHING = ("<none>:<none>", "<none>@<none>")
+
+
+class Listing(t.NamedTuple):
+    """What the daemon listed, and what it takes to read that.
+
+    ``keeps_targets``: it is the containerd store, whose ID is the digest of what a name points at; else the classic
+    one, whose ID is the digest of the config. ``containers`` are those that use an image, by its ID, and ``platforms``
+    what is known beyond the list, by the same.
+    """
+
+    rows: Sequence[t.Any]
+    platform: Platform
+    keeps_targets: bool
+    has_parents: bool = False
+    containers: Mapping[str, tuple[Container, ...]] = {}
+    platforms: Mapping[str, Platform] = {}
+
+    def images(self) -> list[LocalImage]:
+        """Return the images, in the daemon's order.
+
+        Raises:
+            PeerError: wrong-shape.
+        """
+        rows = [Fields(row, "list of images", f"[{at}]") for at, row in enumerate(self.rows)]
+        return [image for row in rows for image in (self._target(row) if self.keeps_targets else self._classic(row))]
+
+    def _classic(self, row: Fields) -> Iterable[LocalImage]:
+        """Yield one image for each set of digests that repositories know a config by."""
+        names, pins = _names(row)
+        digests: dict[str, tuple[Digest, ...]] = {}
+        for pin in pins:
+            if pin.digest is not None:
+                digests[pin.repository] = (*digests.get(pin.repository, ()), pin.digest)
+        everything = tuple(dict.fromkeys(digest for own in digests.values() for digest in own))
+        # A repository that tells no digest joins the first that does: nothing says which it would have.
+        first = min(digests.values(), default=())
+        groups: dict[tuple[Digest, ...], None] = dict.fromkeys(sorted(digests.values()) or [()])
+        config = row.digest("Id")
+        for own in groups:
+            mine = [pin for pin in (*names, *pins) if digests.get(pin.repository, first) == own]
+            known_as = tuple(dict.fromkeys((*own, *everything)))
+            yield self._image(row, mine, identity=Identity(config_digest=config, known_as=known_as))
+
+    def _target(self, row: Fields) -> Iterable[LocalImage]:
+        """Yield the image that a name points at: an index or a manifest."""
+        target = row.digest("Id")
+        names, pins = _names(row)
+        kinds = [Manifest.of(part) for part in row.objects("Manifests")]
+        images = [part for part in kinds if part.is_image]
+        descriptor = row.optional_object("Descriptor")
+        if descriptor is not None:
+            has_index = is_index(descriptor.optional_text("mediaType"))
+        elif kinds:
+            has_index = all(part.digest != target for part in kinds)
+        else:
+            yield self._image(row, [*names, *pins], identity=Identity(known_as=(target,)))
+            return
+        shown = self._shown(images)
+        if not has_index:
+            identity = Identity(manifest_digest=target)
+        else:
+            identity = Identity(manifest_digest=shown.digest if shown else None, index_digest=target)
+        image = self._image(row, [*names, *pins], identity=identity)
+        lacks = shown is not None and not shown.is_available
+        platform = shown.platform if shown is not None else image.platform
+        yield image._replace(platform=platform, missing=(shown.digest,) if shown and lacks else ())
+
+    def _shown(self, images: Sequence[Manifest]) -> Manifest | None:
+        """Return what the host would run of an index; of what the store has, if it has any."""
+        there = [part for part in images if part.is_available] or images
+        at = choose([part.platform for part in there], self.platform)
+        return there[at] if at is not None else there[0] if there else None
+
+    def _image(self, row: Fields, named: Sequence[Reference], *, identity: Identity) -> LocalImage:
+        tagged = {name.repository for name in named if name.tag is not None}
+        beside = tuple(pin for pin in named if pin.tag is None and pin.repository in tagged)
+        return LocalImage(
+            id=row.text("Id"),
+            identity=identity,
+            names=tuple(name for name in named if name not in beside),
+            size=row.integer("Size"),
+            created=rfc3339(row.values.get("Created")),
+            platform=self.platforms.get(row.text("Id")),
+            labels=row.text_map("Labels"),
+            digest_names=beside,
+            used_by=self.containers.get(row.text("Id"), ()),
+            parent=row.optional_text("ParentId") if self.has_parents else "",
+        )
+
+
+class Manifest(t.NamedTuple):
+    """One entry of ``Manifests``: an image of an index, or an attestation beside it."""
+
+    digest: Digest
+    is_image: bool
+    is_available: bool
+    platform: Platform | None
+
+    @classmethod
+    def of(cls, part: Fields) -> Manifest:
+        """Read it. Source: Docker Engine API v1.47, ImageManifestSummary."""
+        data = part.optional_object("ImageData")
+        platform = data.optional_object("Platform") if data is not None else None
+        return cls(
+            part.digest("ID"),
+            part.optional_text("Kind") == "image",
+            part.values.get("Available") is True,
+            Platform.from_json(platform) if platform is not None else None,
+        )
+
+
+def keeps_targets(rows: Sequence[t.Any]) -> bool | None:
+    """Tell by the list whether the store is containerd's; None where the list does not tell.
+
+    Its images have a descriptor (API 1.48), and their repositories know them by their ID; no repository knows a
+    config by its own digest, so none of the classic store's are.
+    """
+    for row in rows:
+        if row.get("Descriptor"):
+            return True
+        pins = [pin for pin in row.get("RepoDigests") or () if pin not in _NOTHING]
+        if pins:
+            return any(pin.endswith(f"@{row.get('Id')}") for pin in pins)
+    return None
+
+
+def containers_by_image(rows: Sequence[t.Any], *, keeps_targets: bool) -> dict[str, tuple[Container, ...]]:
+    """Return the containers of a list of them by the ID of their image.
+
+    The classic store lets the image of a stopped container go; what containerd's store holds stays for any.
+
+    Raises:
+        PeerError: wrong-shape.
+    """
+    found: dict[str, tuple[Container, ...]] = {}
+    for at, values in enumerate(rows):
+        row = Fields(values, "list of containers", f"[{at}]")
+        name = next(iter(row.texts("Names")), row.text("Id")[:12]).lstrip("/")
+        image = row.text("ImageID")
+        container = Container(name, holds_image=keeps_targets or row.optional_text("State") in _HOLDING)
+        found[image] = (*found.get(image, ()), container)
+    return found
+
+
+def platform_of(told: Fields) -> Platform:
+    """Return the platform of an image that was inspected."""
+    os_version = told.optional_text("OsVersion")
+    variant = told.optional_text("Variant")
+    return Platform.of(told.text("Os"), told.text("Architecture"), variant=variant, os_version=os_version)
+
+
+def rfc3339(seconds: object) -> str:
+    """Return the time that is so many seconds after 1970 as text; "" where there is none."""
+    import time
+
+    if not isinstance(seconds, int) or seconds <= 0:
+        return ""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _names(row: Fields) -> tuple[list[Reference], list[Reference]]:
+    """Return an image's tags and its names by digest, both sorted."""
+    tags, pins = (
+        sorted(_references(text for text in row.texts(key) if text not in _NOTHING))
+        for key in ("RepoTags", "RepoDigests")
+    )
+    return tags, pins
+
+
+def _references(texts: Iterable[str]) -> Iterable[Reference]:
+    for text in texts:
+        try:
+            yield parse_reference(text)
+        except InputError:  # a name that another tool gave, and that no task can spell
+            continue

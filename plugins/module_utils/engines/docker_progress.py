@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The messages that a Docker daemon sends while it pulls or pushes. Status 200 comes first, the failure later."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ..model.errors import UnavailableError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..wire.credentials import Credential
+    from ..wire.engine_stream import EngineStream
+    from .docker_api import DockerApi
+
+_ANY_STATUS = range(200, 600)
+
+
+class Transfer(t.NamedTuple):
+    """How a pull or push ended: bytes that moved as far as the daemon told, and its words if it failed."""
+
+    size: int
+    failure: str
+
+
+def transfer(
+    api: DockerApi,
+    path: str,
+    *,
+    query: Mapping[str, str],
+    credential: Credential | None,
+    expires: float | None,
+) -> Transfer:
+    """Let the daemon talk to a registry, and listen until it is done. Its words hold no secret.
+
+    ``expires`` is a time of the monotonic clock; without one the connection's own timeout bounds each silence.
+
+    Raises:
+        UnavailableError: engine-timeout: the time came; the connection is closed, by which the daemon stops.
+        ImagesError: the daemon cannot be talked to.
+    """
+    from ..wire.redact import redact
+
+    headers = {"X-Registry-Auth": _header(credential)}
+    left = None if expires is None else _left(expires, query)
+    try:
+        with api.stream(path, query=query, headers=headers, expect=_ANY_STATUS, timeout=left) as answer:
+            size, failure = _listen(answer, expires=expires, query=query)
+    except UnavailableError as error:
+        if expires is not None and error.code == "engine-timeout":
+            _left(expires, query)
+        raise
+    return Transfer(size, redact(failure, credential.secrets if credential is not None else ()))
+
+
+def _listen(answer: EngineStream, *, expires: float | None, query: Mapping[str, str]) -> tuple[int, str]:
+    """Return how many bytes the layers have that were not there, and what failed."""
+    sizes: dict[object, int] = {}
+    failure = "" if answer.status == 200 else f"status {answer.status}"
+    for message in answer.messages():
+        detail = message.get("progressDetail")
+        total = detail.get("total") if isinstance(detail, dict) else None
+        if isinstance(total, int):
+            sizes[message.get("id")] = max(total, sizes.get(message.get("id"), 0))
+        failure = _failure(message) or failure
+        if expires is not None:
+            _wait_at_most(answer, _left(expires, query))
+    return sum(sizes.values()), failure
+
+
+def _failure(message: Mapping[str, t.Any]) -> str:
+    """Return what a message says went wrong; a refusal before the first one has it in another field."""
+    detail = message.get("errorDetail")
+    words = detail.get("message") if isinstance(detail, dict) else None
+    return str(words or message.get("error") or message.get("message") or "")
+
+
+def _left(expires: float, query: Mapping[str, str]) -> float:
+    left = expires - time.monotonic()
+    if left <= 0:
+        raise UnavailableError(
+            "The engine did not finish in time",
+            code="engine-timeout",
+            why="the deadline passed, and the engine was told to stop",
+            fix="raise deadline, or run again: layers that are complete are kept",
+            subject=query.get("fromImage", ""),
+        )
+    return left
+
+
+def _wait_at_most(answer: EngineStream, seconds: float) -> None:
+    connection = answer._connection
+    if connection is not None and connection.sock is not None:
+        connection.sock.settimeout(seconds)
+
+
+def _header(credential: Credential | None) -> str:
+    """Return a login as the daemon reads it. Source: Docker Engine API v1.41, "Authentication"."""
+    import base64
+    import json
+
+    login: dict[str, str] = {}
+    if credential is not None and credential.identity_token:
+        login = {"identitytoken": credential.identity_token}
+    elif credential is not None:
+        login = {"username": credential.username, "password": credential.password}
+    return base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
