@@ -29,8 +29,8 @@ options:
       - Address of Docker or Podman, like V(unix:///var/run/docker.sock), V(tcp://192.0.2.1:2375) or
         V(https://engine.example.com:2376).
       - Without it, Docker is looked for at E(DOCKER_HOST), then at V(unix:///var/run/docker.sock).
-      - Without it, Podman is looked for at E(CONTAINER_HOST). If that is not set either, C(podman system service) is started
-        on a private socket and ended with the task, so Podman needs no service.
+      - Without it, Podman is looked for at E(CONTAINER_HOST), then at the socket that systemd serves for this user. Where there
+        is none, C(podman system service) is started on a private socket and ended with the task, so Podman needs no service.
     type: str
     aliases: [docker_url]
   tls:

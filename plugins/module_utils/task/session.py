@@ -60,8 +60,9 @@ class Session:
 
         deadline = self._params["deadline"]
         policy = RetryPolicy(self._params["retry"], self._params["retry_delay"], deadline)
-        pause = lambda failures, elapsed: policy.pause(failures, elapsed=elapsed)  # noqa: E731
-        return Patience(self.parallel, pause, deadline=deadline)
+        return Patience(
+            self.parallel, lambda failures, elapsed: policy.pause(failures, elapsed=elapsed), deadline=deadline
+        )
 
     def content(self) -> ContentStore:
         """Return the store that the engine's content is in.
@@ -146,7 +147,7 @@ class Session:
 
         with self._opening:
             if self._mirrors is None:
-                self._mirrors = mirrors_of(self._params, opened=lambda mirror: self.registries.mirror(mirror))
+                self._mirrors = mirrors_of(self._params, opened=self._mirror)
             return self._mirrors
 
     def warn(self, text: str) -> None:
@@ -163,6 +164,9 @@ class Session:
         self._opened.close()
         if self._registries is not None:
             self._registries.close()
+
+    def _mirror(self, reference: Reference) -> RegistryStore:
+        return self.registries.mirror(reference)
 
     def _credential(self, reference: Reference) -> Credential | None:
         """Return the log-in for a repository, for an engine that speaks to registries itself."""
