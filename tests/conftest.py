@@ -10,11 +10,24 @@ reason that starts with "missing engine:". Such skips are listed loudly at the e
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.fleet.images.tests.support.containerd import Containerd, start_containerd
+from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, start_dockerd
+from ansible_collections.fleet.images.tests.support.engine_hosts import (
+    ContainerdHost,
+    DockerHost,
+    EngineHost,
+    LayoutHost,
+    PodmanHost,
+)
+from ansible_collections.fleet.images.tests.support.lifecycle import Repository
+from ansible_collections.fleet.images.tests.support.podman import Podman, start_podman
 from ansible_collections.fleet.images.tests.support.programs import MISSING, require
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy
 from ansible_collections.fleet.images.tests.support.registry import Registry, RegistryOptions, start_registry
@@ -58,6 +71,45 @@ def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regist
     """Yield one registry for all tests of this worker: use repository names of your own and leave others alone."""
     with start_registry(tmp_path_factory.mktemp("shared-registry")) as server:
         yield server
+
+
+@pytest.fixture
+def repository(shared_registry: Registry, request: pytest.FixtureRequest) -> Repository:
+    """Return a repository at the shared registry that only this test uses."""
+    return Repository(shared_registry, "case/" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12])
+
+
+@pytest.fixture(scope="session")
+def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
+    """Yield one Docker daemon for all tests of this worker; ``DockerHost`` empties it."""
+    with start_dockerd(tmp_path_factory.mktemp("dockerd")) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Podman]:
+    """Yield one Podman storage for all tests of this worker; ``PodmanHost`` empties it."""
+    with start_podman() as storage:
+        yield storage
+
+
+@pytest.fixture(scope="session")
+def containerd() -> Iterator[Containerd]:
+    """Yield one containerd for all tests of this worker: use a namespace of your own."""
+    with tempfile.TemporaryDirectory(prefix="containerd-") as folder, start_containerd(Path(folder)) as daemon:
+        yield daemon
+
+
+@pytest.fixture(params=["layout", "docker", "podman", "containerd"])
+def engine_host(request: pytest.FixtureRequest, tmp_path: Path) -> EngineHost:
+    """Return an empty host with each engine in turn; a daemon starts when its first test needs it."""
+    if request.param == "docker":
+        return DockerHost(request.getfixturevalue("dockerd"))
+    if request.param == "podman":
+        return PodmanHost(request.getfixturevalue("podman"))
+    if request.param == "containerd":
+        return ContainerdHost(request.getfixturevalue("containerd"), tmp_path)
+    return LayoutHost(tmp_path)
 
 
 @pytest.fixture

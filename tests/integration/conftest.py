@@ -6,24 +6,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repository
-
-if t.TYPE_CHECKING:
-    from ansible_collections.fleet.images.tests.support.registry import Registry
+from ansible_collections.fleet.images.tests.support.lifecycle import Host
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
     """Return a host whose store does not exist yet."""
     return Host(tmp_path / "host" / "store")
-
-
-@pytest.fixture
-def repository(shared_registry: Registry, request: pytest.FixtureRequest) -> Repository:
-    """Return a repository at the shared registry that only this test uses."""
-    return Repository(shared_registry, "case/" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12])
