@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.errors import ImagesError, InputError, PeerError, UnavailableError
+from ..model.errors import ImagesError, InputError, IntegrityError, PeerError, UnavailableError
 from . import process
 from .ctr_tables import ContainerRow, ImageRow, container_rows, content_root, image_rows
 
@@ -20,6 +20,9 @@ if t.TYPE_CHECKING:
 
 DEFAULT_ADDRESS = "/run/containerd/containerd.sock"
 START_HINT = "Start containerd on the host (systemctl start containerd), or name its socket in containerd_address"
+
+CHOSEN_LABEL = "images.fleet.manifest.digest"
+"""On an image's name that points at an index, and means another manifest of it than the one for this host."""
 
 _SAID_CHARACTERS = 2000
 
@@ -74,6 +77,24 @@ class Ctr:
     def content(self) -> frozenset[str]:
         """Return the digests of all content that the namespace sees, as text. Raises as ``run``."""
         return frozenset(self.run("content", "ls", "-q").decode(errors="replace").split())
+
+    def document(self, digest: Digest) -> bytes:
+        """Return a manifest, an index or a config that the namespace holds, verified.
+
+        Raises:
+            IntegrityError: digest-mismatch.
+            ImagesError: as ``run``.
+        """
+        content = self.run("content", "get", str(digest))
+        if not digest.is_of(content):
+            raise IntegrityError(
+                f"containerd keeps other content under {digest}",
+                code="digest-mismatch",
+                why=f"its {len(content)} bytes have another digest",
+                fix="check the disk, then remove the image and pull it again",
+                subject=str(digest),
+            )
+        return content
 
     def root(self) -> str:
         """Return the directory in which containerd keeps content, "" when it does not tell. Raises as ``run``."""

@@ -11,13 +11,19 @@ import typing as t
 
 from ..model.digest import Digest
 from ..model.errors import InputError, PeerError
+from ..model.reference import parse_reference
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..model.reference import Reference
+
+IMPORT_HANDLE = "fleet-images-import@"
+"""What the names begin with that hold an image while it is brought in; what follows is its digest."""
+
 _IMAGES = ("REF", "TYPE", "DIGEST")
 _CONTAINERS = ("CONTAINER", "IMAGE")
-_CONTENT_ROOT = re.compile(r"^ID: +content\n(?:[^\n]+\n)*? +root +(/[^\n]*?) *$", re.MULTILINE)
+_CONTENT_ROOT = re.compile(r"^ID: +content\n(?:[^\n]*\S[^\n]*\n)*? +root +(/[^\n]*?) *$", re.MULTILINE)
 
 
 class ImageRow(t.NamedTuple):
@@ -27,6 +33,32 @@ class ImageRow(t.NamedTuple):
     media_type: str
     digest: Digest
     labels: Mapping[str, str]
+
+    @property
+    def reference(self) -> Reference | None:
+        """The reference that the name is; None for a handle, and for what is no complete reference."""
+        if self.is_handle:
+            return None
+        try:
+            reference = parse_reference(self.name)
+        except InputError:
+            return None
+        return reference if str(reference) == self.name else None
+
+    @property
+    def config_digest(self) -> Digest | None:
+        """The digest of the image's config where the name is Kubernetes' handle for it: ``sha256:…``."""
+        return Digest.parse(self.name) if self.name.startswith("sha256:") else None
+
+    @property
+    def is_handle(self) -> bool:
+        """Whether the name is a tool's own and no person's."""
+        return self.name.startswith("sha256:") or self.is_import
+
+    @property
+    def is_import(self) -> bool:
+        """Whether the name holds an image while it is brought in."""
+        return self.name.startswith(IMPORT_HANDLE)
 
 
 class ContainerRow(t.NamedTuple):

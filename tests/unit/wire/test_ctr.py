@@ -33,18 +33,19 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
 D = "sha256:" + "d8" * 32
+BLANK = " "  # rows end with one
 OCI = "application/vnd.oci.image.index.v1+json"
 
 #: As versions print it: 1.4 to 1.7 with blanks in sizes; 2.x in its own words for sizes; unknown further columns.
 TABLES = {
     "1.6": f"""\
-REF                 TYPE                                    DIGEST{" " * 66}SIZE    PLATFORMS               LABELS 
-r.test/app:1        {OCI} {D} 1.0 MiB linux/386,linux/amd64   -      
-r.test/app:dk       {OCI} {D} 841.0 B linux/amd64             a=b,io.x/y=z,w    
-{D[:19]} {OCI} {D} 0.0 B   -                       -      
+REF                 TYPE{" " * 36}DIGEST{" " * 66}SIZE    PLATFORMS               LABELS{BLANK}
+r.test/app:1        {OCI} {D} 1.0 MiB linux/386,linux/amd64   -      {BLANK}
+r.test/app:dk       {OCI} {D} 841.0 B linux/amd64             a=b,io.x/y=z,w   {BLANK}
+{D[:19]} {OCI} {D} 0.0 B   -                       -      {BLANK}
 """,
     "2.x": f"""\
-REF                 TYPE                                    DIGEST{" " * 66}SIZE    PLATFORMS               LABELS
+REF                 TYPE{" " * 36}DIGEST{" " * 66}SIZE    PLATFORMS               LABELS
 r.test/app:1        {OCI} {D} 1.0MiB  linux/386,linux/amd64   -
 r.test/app:dk       {OCI} {D} 841B    linux/amd64             a=b,io.x/y=z,w
 {D[:19]} {OCI} {D} 0B      -                       -
@@ -77,27 +78,21 @@ def test_a_table_that_is_not_understood_is_refused(table: str) -> None:
 
 
 def test_the_table_of_containers_is_read() -> None:
-    table = b"CONTAINER    IMAGE           RUNTIME                  \nbox          r.test/app:1    io.containerd.runc.v2    \n"
-    assert container_rows(table) == [ContainerRow("box", "r.test/app:1")]
+    table = "CONTAINER    IMAGE           RUNTIME\nbox          r.test/app:1    io.containerd.runc.v2    \n"
+    assert container_rows(table.encode()) == [ContainerRow("box", "r.test/app:1")]
     with pytest.raises(PeerError):
         container_rows(b"CONTAINER IMAGE RUNTIME\nalone\n")
 
 
 def test_the_root_of_the_content_is_found_among_the_plugins() -> None:
-    details = b"""\
-Type:          io.containerd.snapshotter.v1
-ID:            overlayfs
-Exports:      
-               root      /data/io.containerd.snapshotter.v1.overlayfs
-                            
-Type:          io.containerd.content.v1
-ID:            content
-Exports:      
-               root      /data/io.containerd.content.v1.content
-                            
-"""
+    details = (
+        b"Type:          io.containerd.snapshotter.v1\nID:            overlayfs\nExports:      \n"
+        b"               root      /data/io.containerd.snapshotter.v1.overlayfs\n                            \n"
+        b"Type:          io.containerd.content.v1\nID:            content\nExports:      \n"
+        b"               root      /data/io.containerd.content.v1.content\n                            \n"
+    )
     assert content_root(details) == "/data/io.containerd.content.v1.content"
-    assert content_root(b"Type: x\nID:            content\n\nID: y\nExports:\n    root   /other\n") == ""
+    assert content_root(b"Type: x\nID:            content\n     \nID: y\nExports:\n    root   /other\n") == ""
 
 
 @pytest.fixture

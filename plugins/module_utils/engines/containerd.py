@@ -1,0 +1,225 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""containerd: images are names in a namespace that point at content; what no name leads to goes by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ..model.digest import Digest
+from ..model.errors import ConflictError, NotFoundError
+from ..model.host import Abilities, Container, Identity, LocalImage, Look, Observed, Space
+from ..model.media_types import is_index
+from ..wire.ctr import CHOSEN_LABEL
+from .base import Description
+from .host_platform import host_platform
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from ..model.platform import Platform
+    from ..model.reference import ImageId, Reference
+    from ..wire.ctr import Ctr
+    from ..wire.ctr_tables import ContainerRow, ImageRow
+    from .base import Engine
+
+GRACE_SECONDS = 86400.0  # what was fetched for an image that never got its name stays this long, to be resumed
+
+
+class Content(t.Protocol):
+    """What this engine needs of its content; ContainerdStore is it."""
+
+    def staged(self) -> frozenset[Digest]:
+        """Return what was fetched and is not in containerd yet."""
+
+    def publish(self, reference: Reference, *, identity: Identity, host: Platform) -> None:
+        """Bring an image into containerd and name it; unpack it where it is the one for ``host``."""
+
+    def tidy(self, grace_seconds: float) -> int:
+        """Remove what was staged long ago; return the bytes freed."""
+
+
+class ContainerdEngine:
+    """Implements Engine on one namespace of containerd. The image ID is the digest of what a name points at.
+
+    Names that are no complete reference are nobody's here: they are not shown and never removed, and what they point at
+    stays.
+    """
+
+    name = "containerd"
+
+    def __init__(self, ctr: Ctr, *, content: Callable[[bool], Content]) -> None:
+        """Take the namespace, and how to open its content (True: make the directory beside it when it is not there)."""
+        self._ctr = ctr
+        self._content = content
+        self.place = ctr.place
+
+    def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
+        """See Engine. The list tells names and digests; platforms, labels and sizes are in ``details_of``."""
+        rows, held = self._ctr.images(), self._ctr.content()
+        users = self._ctr.containers() if look.containers else ()
+        images = [image_of(same, held=held, users=users) for same in _by_target(rows)]
+        if look.details_of:
+            from .containerd_details import detailed
+
+            wanted = self._found(images, look.details_of)
+            images = [
+                detailed(image, ctr=self._ctr, held=held, rows=rows) if image.id in wanted else image
+                for image in images
+            ]
+        return self._observed(images, blobs=frozenset(map(_digest, held)) | self._staged())
+
+    def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:
+        """See Engine. An image that was chosen from an index is named by the index, as containerd's own pull does."""
+        content, rows = self._content(True), self._ctr.images()
+        name, target = str(reference.without_digest()), identity.index_digest or identity.manifest_digest
+        named = [row.name for row in rows if row.digest == target]
+        is_chosen = identity.index_digest is not None and identity.manifest_digest is not None
+        if is_chosen or (identity.manifest_digest is not None and (not named or content.staged())):
+            content.publish(reference, identity=identity, host=host_platform())
+        elif not named:
+            raise NotFoundError(
+                f"The image for {reference.familiar} is not on the host",
+                code="image-not-found",
+                why=f"no name in containerd points at {target}",
+                fix="run the task again",
+                subject=str(reference),
+            )
+        elif name not in named:
+            self._ctr.run("images", "tag", "--force", named[0], name)
+
+    def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
+        """See Engine. The content of an image without a name goes at once; what runs has a file system of its own."""
+        name, rows = str(reference.without_digest()), self._ctr.images()
+        target = next((row.digest for row in rows if row.name == name), None)
+        if target is None:
+            return
+        same = [row for row in rows if row.digest == target]
+        going = _names_going(reference, same)
+        if all(row.is_handle or row.name in going for row in same):
+            if not is_used:
+                self._refuse_used(reference, same)
+            going = [*(row.name for row in same if row.is_handle), *going]
+        self._ctr.run("images", "rm", "--sync", *going)
+
+    def reclaim(self) -> int:
+        """See Engine. containerd frees what no name needs as soon as its name goes; its bytes are not counted."""
+        with contextlib.suppress(NotFoundError):
+            return self._content(False).tidy(GRACE_SECONDS)
+        return 0
+
+    def describe(self, image: LocalImage) -> Description:
+        """See Engine.
+
+        Raises:
+            NotFoundError: image-not-found.
+        """
+        from .containerd_details import documents, gone
+
+        rows, held = self._ctr.images(), self._ctr.content()
+        found = documents(image, ctr=self._ctr, held=held, rows=rows)
+        if found.manifest is None:
+            raise gone(image)
+        settings = found.config.fields.optional_object("config") if found.config is not None else None
+        return Description(
+            config=settings.values if settings is not None else {},
+            history=found.config.history if found.config is not None else (),
+            layers=tuple(str(layer.digest) for layer in found.manifest.layers),
+        )
+
+    def space(self) -> Space | None:
+        """See Engine. None where containerd does not tell its directory, or this user may not look there."""
+        root = self._ctr.root()
+        try:
+            figures = os.statvfs(root)
+        except OSError:
+            return None
+        return Space(os.path.dirname(root), figures.f_bavail * figures.f_frsize)
+
+    def close(self) -> None:
+        """See Engine."""
+
+    def _observed(self, images: Sequence[LocalImage], *, blobs: frozenset[Digest] = frozenset()) -> Observed:
+        return Observed(
+            images, engine=self.name, platform=host_platform(), blobs=blobs, abilities=Abilities("target", True, True)
+        )
+
+    def _staged(self) -> frozenset[Digest]:
+        try:
+            return self._content(False).staged()
+        except NotFoundError:  # made by the first pull, not by looking
+            return frozenset()
+
+    def _found(self, images: Sequence[LocalImage], wanted: Collection[Reference | ImageId]) -> set[str]:
+        """Return the IDs of the images that ``wanted`` means; who asks for an ambiguous one is told by the plan."""
+        observed, found = self._observed(images), set()
+        for name in wanted:
+            with contextlib.suppress(ConflictError):
+                image = observed.find(name)
+                if image is not None:
+                    found.add(image.id)
+        return found
+
+    def _refuse_used(self, reference: Reference, same: Sequence[ImageRow]) -> None:
+        names = {row.name for row in same}
+        users = [row.id for row in self._ctr.containers() if row.image in names]
+        if users:
+            raise ConflictError(
+                f"Containers use the image {reference.familiar}",
+                code="engine-conflict",
+                why=f"it would lose its last name, and {', '.join(sorted(users))} were made from it",
+                fix="remove these containers first, or set in_use: untag",
+                subject=str(reference),
+            )
+
+
+def image_of(same: Sequence[ImageRow], *, held: frozenset[str], users: Sequence[ContainerRow]) -> LocalImage:
+    """Return the image that all rows of ``same`` point at."""
+    target, own = same[0], {row.name for row in same}
+    references = sorted((row.reference for row in same if row.reference is not None), key=str)
+    tagged = {reference.repository for reference in references if reference.tag is not None}
+    beside = [name for name in references if name.tag is None and name.repository in tagged]
+    configs = {row.config_digest for row in same if row.config_digest is not None}
+    is_chosen = is_index(target.media_type)
+    return LocalImage(
+        id=str(target.digest),
+        identity=Identity(
+            None if is_chosen else target.digest,
+            configs.pop() if len(configs) == 1 else None,
+            target.digest if is_chosen else None,
+        ),
+        names=tuple(name for name in references if name not in beside),
+        missing=() if str(target.digest) in held else (target.digest,),
+        digest_names=tuple(beside),
+        used_by=tuple(Container(user.id, holds_image=False) for user in users if user.image in own),
+    )
+
+
+def _by_target(rows: Sequence[ImageRow]) -> list[list[ImageRow]]:
+    """Return the rows of each image, less those that only an import under way, or one that was stopped, holds."""
+    found: dict[tuple[Digest, str], list[ImageRow]] = {}
+    for row in rows:  # two platforms of one index have its digest in common
+        found.setdefault((row.digest, row.labels.get(CHOSEN_LABEL, "")), []).append(row)
+    return [same for same in found.values() if not all(row.is_import for row in same)]
+
+
+def _names_going(reference: Reference, same: Sequence[ImageRow]) -> list[str]:
+    """Return the names that go with ``reference``, itself last: with a repository's last tag its digests."""
+    name = reference.without_digest()
+    own = [row.reference for row in same if row.reference is not None and row.reference.repository == name.repository]
+    is_last_tag = name.tag is not None and not any(other.tag is not None and other != name for other in own)
+    digests = [str(other) for other in own if other.tag is None] if is_last_tag else []
+    return [*digests, str(name)]
+
+
+def _digest(text: str) -> Digest:
+    algorithm, _colon, encoded = text.partition(":")
+    return Digest(algorithm, encoded)
+
+
+if t.TYPE_CHECKING:
+    _fits: type[Engine] = ContainerdEngine
