@@ -103,9 +103,9 @@ class Podman:
         os.chown(folder, self.uid, self.uid)
         path = folder / "podman.sock"
         command = self.command("podman", "system", "service", "--time", "0", f"unix://{path}")
-        surroundings = {**self.environment, **(environment or {})}
+        around = {**self.environment, **(environment or {})}
         try:
-            with serve(command, log=folder / "log", is_ready=lambda: _answers(path), environment=surroundings) as server:
+            with serve(command, log=folder / "log", is_ready=lambda: _answers(path), environment=around) as server:
                 yield PodmanSocket(f"unix://{path}", server.pid)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

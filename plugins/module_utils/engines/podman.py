@@ -1,0 +1,260 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""podman over its own API: it pulls and pushes itself, and keeps every image that a container was made from."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.errors import ConflictError, NotFoundError, PeerError
+from ..model.fields import Fields
+from ..model.host import Abilities, Look, Observed, Space
+from .base import Description
+from .host_platform import host_platform
+from .podman_api import PodmanApi
+from .podman_images import containers_by_image, inspected_platform, local_images, names_of
+from .podman_transfer import PodmanTransfer
+
+if t.TYPE_CHECKING:
+    from ..model.host import Container, Identity, LocalImage
+    from ..model.platform import Platform
+    from ..model.reference import Reference
+    from ..wire.credentials import Credential
+    from .base import Daemon, Engine
+    from .podman_api import Service
+
+_IN_USE = 2  # the exit code of a removal, as podman-rmi(1) has it
+_REMOVED = (0, 1)  # 1: it was gone already
+
+
+class PodmanEngine:
+    """Implements Engine and Daemon. The image ID is the digest of the config.
+
+    Names by digest (``repository@sha256:…``) are made by pulls only. An image that others were built on goes with its
+    last name, too: they keep its layers.
+    """
+
+    name = "podman"
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        credentials: t.Callable[[Reference], Credential | None],
+        validate_certs: bool | None,
+    ) -> None:
+        """Ask the engine nothing yet. ``credentials`` finds the login for a repository; the caller closes ``service``.
+
+        ``validate_certs`` None checks certificates as podman is set up, and speaks plain HTTP to loopback registries.
+        """
+        self.place = service.place
+        self._service = service
+        self._api = PodmanApi(service)
+        self._transfer = PodmanTransfer(self._api, credentials=credentials, validate_certs=validate_certs)
+
+    def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
+        """See Engine."""
+        containers = self._containers() if look.containers else {}
+        rows = self._api.get("/images/json", {"all": "true" if look.parents else "false"})
+        images = local_images(rows, containers)
+        observed = self._observed(images)
+        wanted = {id(image) for image in map(observed.find, look.details_of) if image is not None}
+        if not wanted:
+            return observed
+        return self._observed([self._with_platform(image) if id(image) in wanted else image for image in images])
+
+    def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:
+        """See Engine.
+
+        Raises:
+            NotFoundError: image-not-found.
+        """
+        self._name(self._id_of(identity), reference)
+
+    def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
+        """See Engine."""
+        row = self._row(reference)
+        if row is None:
+            return
+        image_id = row.text("Id")
+        tags, pins = names_of(row)
+        going = [reference]
+        if not any(tag.repository == reference.repository for tag in tags if tag != reference):
+            going = [*(pin for pin in pins if pin.repository == reference.repository and pin != reference), reference]
+        is_last = len(going) == len(row.texts("Names"))
+        if is_last and not is_used:
+            self._refuse_if_used(image_id, reference)
+        for name in going:
+            self._drop(image_id, name)
+        if is_last and not self._remove(image_id, prunes=prunes) and not is_used:
+            self._refuse_if_used(image_id, reference, is_untagged=True)
+
+    def pull(
+        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+    ) -> int:
+        """See Daemon. podman does not tell how many bytes it fetched: 0.
+
+        A pull by digest leaves the origin's name by digest; a mirror's goes, unless it was there before. A reference
+        without a tag needs its origin even then: podman makes a name by digest from a pull only, though nothing but the
+        manifest moves.
+        """
+        is_mirrored = source.repository != reference.repository
+        had_name = is_mirrored and self._row(source) is not None
+        image_id = self._transfer.pull(source, platform=platform, deadline=deadline)
+        try:
+            if reference.tag is not None:
+                self._name(image_id, reference)
+            elif is_mirrored:
+                self._transfer.pull(reference, platform=platform, deadline=deadline)
+        finally:
+            if is_mirrored and not had_name:
+                self._drop(image_id, source)
+        return 0
+
+    def push(self, reference: Reference, *, identity: Identity, deadline: float | None) -> None:
+        """See Daemon.
+
+        Raises:
+            NotFoundError: image-not-found.
+            UnsupportedError: podman-token-push.
+        """
+        self._transfer.push(self._id_of(identity), reference, deadline=deadline)
+
+    def reclaim(self) -> int:
+        """See Engine. What no name needs went with the name."""
+        return 0
+
+    def describe(self, image: LocalImage) -> Description:
+        """See Engine.
+
+        Raises:
+            NotFoundError: image-not-found.
+        """
+        told = self._api.find(f"/images/{_bare(image.id)}/json")
+        if told is None:
+            raise _gone(image.id)
+        config, root = told.optional_object("Config"), told.optional_object("RootFS")
+        return Description(
+            config=config.values if config is not None else {},
+            history=tuple(step.values for step in told.objects("History")),
+            layers=tuple(root.texts("Layers")) if root is not None else (),
+        )
+
+    def space(self) -> Space | None:
+        """See Engine."""
+        import os
+
+        if not self._service.is_local:
+            return None
+        info = Fields(self._api.get("/info"), "answer of podman")
+        place = info.object("store").text("graphRoot")
+        try:
+            figures = os.statvfs(place)
+        except OSError:
+            return None
+        return Space(place, figures.f_bavail * figures.f_frsize)
+
+    def close(self) -> None:
+        """See Engine."""
+        self._api.close()
+
+    def _observed(self, images: list[LocalImage]) -> Observed:
+        abilities = Abilities(ids="config", sends_exact=False)
+        return Observed(images, engine=self.name, platform=host_platform(), abilities=abilities)
+
+    def _with_platform(self, image: LocalImage) -> LocalImage:
+        told = None if image.platform is not None else self._api.find(f"/images/{_bare(image.id)}/json")
+        return image if told is None else image._replace(platform=inspected_platform(told))
+
+    def _containers(self) -> dict[str, tuple[Container, ...]]:
+        return containers_by_image(self._api.get("/containers/json", {"all": "true", "external": "true"}))
+
+    def _row(self, reference: Reference) -> Fields | None:
+        """Return the row of the list that has this very name; podman's own search also finds by digest alone."""
+        for row in Fields({"rows": self._api.get("/images/json")}, "list of images").objects("rows"):
+            if any(reference in names for names in names_of(row)):
+                return row
+        return None
+
+    def _id_of(self, identity: Identity) -> str:
+        if identity.config_digest is not None:
+            return identity.config_digest.encoded
+        found = [image for image in self.observe().images if image.identity.is_same_image(identity)]
+        found.sort(key=lambda image: identity.manifest_digest not in image.identity.digests)
+        if not found:
+            raise _gone(str(identity.digest))
+        return _bare(found[0].id)
+
+    def _name(self, image_id: str, reference: Reference) -> None:
+        query = {"repo": reference.repository, "tag": reference.tag or ""}
+        status, _told = self._api.request("POST", f"/images/{image_id}/tag", query=query, expect=(201, 404))
+        if status == 404:
+            raise _gone(image_id)
+
+    def _drop(self, image_id: str, name: Reference) -> None:
+        """Take ``name`` from the image; podman joins what it gets as repository and tag by a colon."""
+        digest = name.digest
+        if name.tag is not None or digest is None:
+            query = {"repo": name.repository, "tag": name.tag or ""}
+        else:
+            query = {"repo": f"{name.repository}@{digest.algorithm}", "tag": digest.encoded}
+        try:
+            self._api.request("POST", f"/images/{image_id}/untag", query=query, expect=(200, 201, 404))
+        except PeerError:
+            if self._row(name) is not None:  # else somebody else was quicker
+                raise
+
+    def _remove(self, image_id: str, *, prunes: bool) -> bool:
+        """Remove a nameless image; False if it stays because something uses it.
+
+        This request knows ``noprune`` in every version; the one for a single image does not.
+        """
+        query = {"images": image_id, "force": "false", "noprune": "false" if prunes else "true"}
+        told = Fields(self._api.request("DELETE", "/images/remove", query=query)[1], "answer of podman")
+        code = told.integer("ExitCode")
+        if code not in (*_REMOVED, _IN_USE):
+            from ..wire.redact import redact
+
+            raise PeerError(
+                f"podman could not remove the image {image_id[:12]}",
+                code="engine-failed",
+                why=redact("; ".join(told.texts("Errors"))),
+                fix="Look at the engine's own log on the host",
+                subject=image_id,
+            )
+        return code != _IN_USE
+
+    def _refuse_if_used(self, image_id: str, reference: Reference, *, is_untagged: bool = False) -> None:
+        """Raise where containers use the image; one that came while the name went gets it back."""
+        users = self._containers().get(image_id, ())
+        if not users:
+            return
+        if is_untagged and reference.tag is not None:
+            self._name(image_id, reference)
+        raise ConflictError(
+            f"Containers use the image {reference.familiar}",
+            code="engine-conflict",
+            why=", ".join(container.name for container in users),
+            fix="Remove them first, or let the name go and the image stay with in_use: untag",
+            subject=str(reference),
+        )
+
+
+def _bare(image_id: str) -> str:
+    return image_id.rpartition(":")[2]
+
+
+def _gone(subject: str) -> NotFoundError:
+    return NotFoundError(
+        f"podman does not hold the image {subject}",
+        code="image-not-found",
+        fix="Run the task again",
+        subject=subject,
+    )
+
+
+if t.TYPE_CHECKING:
+    _fits: type[Engine] = PodmanEngine
+    _transfers: type[Daemon] = PodmanEngine

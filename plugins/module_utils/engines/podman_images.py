@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""podman's lists of images and containers, in the words of the model."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..model.digest import Digest
+from ..model.errors import InputError
+from ..model.fields import Fields
+from ..model.host import Container, Identity, LocalImage
+from ..model.platform import Platform
+from ..model.reference import Reference, parse_reference
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_NOTHING: tuple[Container, ...] = ()
+
+
+def local_images(rows: t.Any, containers: Mapping[str, tuple[Container, ...]]) -> list[LocalImage]:
+    """Return what ``GET /libpod/images/json`` listed, in its order; ``containers`` are those that use an image ID.
+
+    One row becomes several images where its repositories know it by different digests, see ``_groups``.
+
+    Raises:
+        PeerError: wrong-shape.
+    """
+    images = []
+    for fields in _objects(rows, "list of images"):
+        image_id = fields.text("Id")
+        tags, pins = names_of(fields)
+        digests = _digests(fields)
+        whole = LocalImage(
+            id=f"sha256:{image_id}",
+            identity=Identity(),
+            platform=_platform(fields, "Os", "Arch"),
+            size=fields.size("Size") if fields.has("Size") else 0,
+            created=_time(fields.integer("Created")) if fields.has("Created") else "",
+            labels=fields.text_map("Labels"),
+            used_by=containers.get(image_id, _NOTHING),
+            parent=f"sha256:{parent}" if (parent := fields.optional_text("ParentId")) else "",
+        )
+        for group in _groups(tags, pins):
+            tagged = {name.repository for name in group.tags}
+            images.append(
+                whole._replace(
+                    identity=_identity(image_id, tuple(dict.fromkeys((*group.digests, *digests)))),
+                    names=(*group.tags, *(pin for pin in group.pins if pin.repository not in tagged)),
+                    digest_names=tuple(pin for pin in group.pins if pin.repository in tagged),
+                )
+            )
+    return images
+
+
+def containers_by_image(rows: t.Any) -> dict[str, tuple[Container, ...]]:
+    """Return what ``GET /libpod/containers/json`` listed, by image ID, each with its containers by name.
+
+    podman keeps an image for any container, running or not, one of buildah's as well.
+
+    Raises:
+        PeerError: wrong-shape.
+    """
+    found: dict[str, list[str]] = {}
+    for fields in _objects(rows, "list of containers"):
+        names = fields.texts("Names")
+        found.setdefault(fields.optional_text("ImageID"), []).append(names[0] if names else fields.text("Id")[:12])
+    return {image_id: tuple(Container(name) for name in sorted(names)) for image_id, names in found.items()}
+
+
+def names_of(fields: Fields) -> tuple[list[Reference], list[Reference]]:
+    """Return the tags and the digest names of one row, each in podman's order: of digests the newest comes first.
+
+    ``RepoDigests`` are no names: they are every digest of the image under every repository that it has a name of.
+    """
+    tags: list[Reference] = []
+    pins: list[Reference] = []
+    for text in fields.texts("Names"):
+        try:
+            name = parse_reference(text)
+        except InputError:  # tools on the same storage may name images as they like
+            continue
+        (pins if name.tag is None else tags).append(name)
+    return tags, pins
+
+
+def inspected_platform(fields: Fields) -> Platform | None:
+    """Return the platform that ``GET /libpod/images/ID/json`` tells."""
+    return _platform(fields, "Os", "Architecture")
+
+
+class _Group(t.NamedTuple):
+    """The names of repositories that know an image by the same ``digests``."""
+
+    digests: tuple[Digest, ...]
+    tags: list[Reference]
+    pins: list[Reference]
+
+
+def _groups(tags: Sequence[Reference], pins: Sequence[Reference]) -> list[_Group]:
+    """Group names by the digests that their repository has for the image; who has none joins the first (sorted)."""
+    known: dict[str, tuple[Digest, ...]] = {}
+    for pin in pins:
+        if pin.digest is not None:
+            known[pin.repository] = (*known.get(pin.repository, ()), pin.digest)
+    groups = {digests: _Group(digests, [], []) for digests in sorted(set(known.values())) or [()]}
+    first = next(iter(groups))
+    for name in (*tags, *pins):
+        group = groups[known.get(name.repository, first)]
+        (group.pins if name.tag is None else group.tags).append(name)
+    return list(groups.values())
+
+
+def _identity(image_id: str, digests: tuple[Digest, ...]) -> Identity:
+    """Return which image it is: an image that came from an index has the index's digest beside its manifest's.
+
+    podman does not tell which is which, and their order only tells which came first.
+    """
+    config = Digest("sha256", image_id)
+    if len(digests) == 1:
+        return Identity(digests[0], config)
+    return Identity(None, config, None, digests)
+
+
+def _digests(fields: Fields) -> tuple[Digest, ...]:
+    own = [fields.digest("Digest")] if fields.optional_text("Digest") else []
+    others = Fields({"RepoDigests": [text.rpartition("@")[2] for text in fields.texts("RepoDigests")]}, fields.what)
+    return tuple(dict.fromkeys((*own, *others.digests("RepoDigests"))))
+
+
+def _platform(fields: Fields, os: str, architecture: str) -> Platform | None:
+    """Return the platform, or None where it is not told, or half of it: podman leaves the variant of 32-bit arm out."""
+    words = fields.optional_text(os), fields.optional_text(architecture), fields.optional_text("Variant")
+    if not words[0] or not words[1] or (words[1] == "arm" and not words[2]):
+        return None
+    return Platform.of(words[0], words[1], variant=words[2])
+
+
+def _time(seconds: int) -> str:
+    import time
+
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _objects(rows: t.Any, what: str) -> list[Fields]:
+    return Fields({"rows": rows}, what).objects("rows")
