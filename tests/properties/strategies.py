@@ -12,6 +12,7 @@ from ansible_collections.fleet.images.plugins.module_utils.apply.execute import 
 from ansible_collections.fleet.images.plugins.module_utils.apply.transfer import Patience
 from ansible_collections.fleet.images.plugins.module_utils.apply.verify import verify
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import PeerError
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.plan.planner import plan_images
@@ -28,6 +29,7 @@ from ansible_collections.fleet.images.tests.support.memory_engine import (
     MemoryRegistries,
     descriptor_of,
 )
+from hypothesis import reject
 from hypothesis import strategies as st
 
 if t.TYPE_CHECKING:
@@ -149,7 +151,12 @@ class Life:
         host = Host(self.engine, lambda: self.engine.content, self._build)
         patience = Patience(2, lambda failures, elapsed: None)
         outcome = apply_plan(plan, host=host, registry=self.registries, patience=patience)
-        verify(plan, outcome=outcome, observed=self.engine.observe())
+        try:
+            verify(plan, outcome=outcome, observed=self.engine.observe())
+        except PeerError as error:
+            if error.code == "wrong-platform-delivered":
+                reject()
+            raise
         return outcome
 
     def _build(self, spec: object) -> Identity:

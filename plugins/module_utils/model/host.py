@@ -42,6 +42,12 @@ class Identity(t.NamedTuple):
         own = (self.manifest_digest, self.config_digest, self.index_digest)
         return frozenset(digest for digest in (*own, *self.known_as) if digest is not None)
 
+    def led_by(self, digest: Digest | None) -> Identity:
+        """Return the same identity, of whose ``known_as`` this ``digest``, if it is one of them, is the one to show."""
+        if digest is None or digest not in self.known_as:
+            return self
+        return self._replace(known_as=(digest, *(other for other in self.known_as if other != digest)))
+
     def is_same_image(self, other: Identity) -> bool:
         """Tell whether both have the same manifest; else, as far as known, the same config; else any digest in common.
 
@@ -85,7 +91,7 @@ class Abilities(t.NamedTuple):
 
     ``ids``: an image's ID is the digest of its ``config``, or of the ``target`` of its name: the index, else the
     manifest. ``sends_exact``: a push keeps the manifest's digest. ``chooses_platform``: it can fetch for another one.
-    ``pins_by_pull``: a pull leaves ``repository@digest`` as a name or beside the tag, and nothing else makes such a name.
+    ``pins_by_pull``: a pull leaves ``repository@digest`` as a name or beside its tag, and only a pull makes such names.
     """
 
     ids: t.Literal["config", "target"] = "config"
@@ -149,11 +155,17 @@ class Observed:
         return self._by_digest.get(digest, [])
 
     def pinned(self, reference: Reference) -> LocalImage | None:
-        """Return the image that ``reference`` (a digest without a tag) names: those bytes, in that repository."""
+        """Return the image that ``reference`` (a digest without a tag) names: those bytes, in that repository.
+
+        Where only a pull makes such a name, the repository must know it by this very digest.
+        """
         if reference.digest is None:
             return None
         for image in self.with_digest(reference.digest):
-            if any(name.repository == reference.repository for name in image.names):
+            names = (*image.names, *image.digest_names)
+            if reference in names:
+                return image
+            if not self.abilities.pins_by_pull and any(name.repository == reference.repository for name in names):
                 return image
         return None
 

@@ -50,12 +50,15 @@ class Resolved(t.NamedTuple):
     def is_on(self, image: LocalImage) -> bool:
         """Tell whether ``image`` is this image, as far as digests tell.
 
-        An image that came from another index is another one although its own manifest stayed: its digest at the
-        registry moved. One whose index is not known (built here, or pulled by another tool) is judged by its manifest
-        or config.
+        An image that came from another index, or that registries know by other digests only, is another one although
+        its own manifest stayed: its digest at the registry moved. One whose index is not known (built here, or pulled
+        by another tool) is judged by its manifest or config.
         """
-        if self.descriptor.digest in image.identity.digests:
+        identity = image.identity
+        if self.descriptor.digest in identity.digests:
             return True
-        if self.manifest is None or (self.is_index and image.identity.index_digest is not None):
+        if self.manifest is None or (self.is_index and identity.index_digest is not None):
             return False
-        return self.identity.is_same_image(image.identity)
+        if not {self.manifest.descriptor.digest, identity.manifest_digest}.issuperset(identity.known_as):
+            return False
+        return self.identity.is_same_image(identity)

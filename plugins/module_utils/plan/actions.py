@@ -27,9 +27,10 @@ class Pending(t.NamedTuple):
 class Action:
     """One change of one name, on the host or (push) at its registry.
 
-    ``digest`` is what the name points at afterwards: None when the name goes, or when that is not known yet.
-    ``previous_digest`` is what it points at before, None when there is no such name. ``size`` is bytes that move over
-    the network, at most. ``needs`` are ids of actions that must be done before.
+    ``digest`` is what the name points at afterwards, ``previous_digest`` what it points at before: None without such a
+    name, or when no registry's digest is known for that. ``before`` and ``after`` say the same to people: an image that
+    no registry knows is told by its ID; empty without such a name, or when that is not known yet. ``size`` is bytes
+    that move over the network, at most, or 0 if not known. ``needs`` are ids of actions that must be done before.
     """
 
     kind: t.ClassVar[str] = ""
@@ -40,6 +41,8 @@ class Action:
     needs: tuple[int, ...]
     digest: Digest | None
     previous_digest: Digest | None
+    before: str
+    after: str
     size: int
 
     def to_json(self) -> dict[str, t.Any]:

@@ -11,7 +11,7 @@ import typing as t
 from ..model.host import Identity
 from .actions import Build, Pending, Pull, Push, Tag, Untag
 from .plan import Plan, Row
-from .world import Held, World
+from .world import Held, World, held
 
 if t.TYPE_CHECKING:
     from ..model.digest import Digest
@@ -36,6 +36,8 @@ class _Basics(t.NamedTuple):
     needs: tuple[int, ...]
     digest: Digest | None
     previous_digest: Digest | None
+    before: str
+    after: str
     size: int = 0
 
 
@@ -49,9 +51,10 @@ class Told(t.NamedTuple):
 class Draft:
     """Actions planned so far, the world they lead to, and the problems that forbid the plan."""
 
-    def __init__(self, observed: Observed) -> None:
-        """Start with the host as ``observed`` and nothing to do."""
+    def __init__(self, observed: Observed, *, prunes: bool = True) -> None:
+        """Start with the host as ``observed`` and nothing to do; ``prunes`` is what Desired says."""
         self.observed = observed
+        self._prunes = prunes
         self.world = World(observed)
         self.actions: list[Action] = []
         self.rows: list[Row] = []
@@ -67,8 +70,12 @@ class Draft:
         manifest, identity = resolved.manifest, resolved.identity
         if manifest is None:
             raise TypeError(f"{name} is pulled although its manifest was not asked for")
-        target = Held(identity, str(identity.config_digest or ""), manifest.size, self._next_id)
-        basics = self._naming(name, target, cause=cause, size=self.world.fetch(manifest.blobs()), told=told)
+        abilities = self.observed.abilities
+        image_id = identity.config_digest if abilities.ids == "config" else identity.digest
+        target = Held(identity, str(image_id or ""), manifest.size, self._next_id)
+        beside = name.with_digest(resolved.descriptor.digest) if abilities.pins_by_pull else None
+        size = self.world.fetch(manifest.blobs())
+        basics = self._naming(name, target, cause=cause, size=size, told=told, beside=beside)
         self.actions.append(Pull(*basics, resolved=resolved))
         return target
 
@@ -86,23 +93,25 @@ class Draft:
         self.actions.append(Tag(*basics, source=source.identity))
 
     def untag(self, name: Reference, *, cause: str) -> None:
-        """Plan to remove ``name``, which the host has."""
-        target = self.world.names.pop(name)
-        previous = digest_of(target)
-        deletes = () if self.world.is_named(target.identity) else (target.image_id,)
-        self._note(str(name), before=_text(previous), after=None)
-        basics = _Basics(self._next_id, name, cause, _needs(target), None, previous)
-        self.actions.append(Untag(*basics, deletes=deletes))
+        """Plan to remove ``name``, which the host has; the image goes with its last name, unless something needs it."""
+        target = self.world.remove(name)
+        is_last = not self.world.is_named(target)
+        deletes = self.world.drop(target, prunes=self._prunes) if is_last else ()
+        before = shown(target)
+        self._note(str(name), before=before, after="")
+        basics = _Basics(self._next_id, name, cause, _needs(target), None, digest_of(target), before, "")
+        is_used = is_last and bool(self.world.users(target))
+        self.actions.append(Untag(*basics, deletes=deletes, is_used=is_used, prunes=self._prunes))
 
     def push(self, name: Reference, *, source: Held, remote: Identity | None, cause: str) -> None:
         """Plan to make ``name`` at its registry, which points at ``remote``, point at what ``source`` holds."""
-        is_built = not isinstance(source.identity, Identity)
-        is_known = isinstance(source.identity, Identity) and self.observed.abilities.sends_exact
-        digest = source.identity.manifest_digest if isinstance(source.identity, Identity) and is_known else None
+        is_exact = self.observed.abilities.sends_exact
+        digest = source.identity.manifest_digest if isinstance(source.identity, Identity) and is_exact else None
         previous = remote.digest if remote is not None else None
-        pending = _PENDING_TEXT if is_built else _MADE_ANEW_TEXT
-        self._note(f"{name} (registry)", before=_text(previous), after=str(digest or pending))
-        basics = _Basics(self._next_id, name, cause, _needs(source), digest, previous, source.size)
+        pending = _MADE_ANEW_TEXT if isinstance(source.identity, Identity) else _PENDING_TEXT
+        before, after, size = str(previous or ""), str(digest or ""), source.size if is_exact else 0
+        self._note(f"{name} (registry)", before=before, after=after or pending)
+        basics = _Basics(self._next_id, name, cause, _needs(source), digest, previous, before, after, size)
         same = (other for other, target in self.world.names.items() if target.is_same_image(source.identity))
         paths = {other.path for other in same if other.registry == name.registry and other.path != name.path}
         self.actions.append(Push(*basics, source=source.identity, mount_from=tuple(sorted(paths)[:_MOST_MOUNTS])))
@@ -147,22 +156,25 @@ class Draft:
         needs: tuple[int, ...] = (),
         size: int = 0,
         told: Told = Told(),  # noqa: B008 (immutable)
+        beside: Reference | None = None,
     ) -> _Basics:
         """Let ``name`` point at ``target`` in the world; return the basics of the action that does it."""
-        before, digest = digest_of(self.world.names.get(name)), digest_of(target)
-        self.world.names[name] = target
-        was = f"{before}{told.before}" if before is not None else None
-        self._note(str(name), before=was, after=f"{digest or _PENDING_TEXT}{told.after}")
-        return _Basics(self._next_id, name, cause, needs, digest, before, size)
+        former = self.world.names.get(name)
+        before, after = shown(former), shown(target)
+        self._note(str(name), before=before and before + told.before, after=f"{after or _PENDING_TEXT}{told.after}")
+        for other, there in self.world.put(name, target, beside=beside).items():
+            was = self.observed.by_name.get(other)
+            self._note(str(other), before=shown(held(was)) if was is not None else "", after=shown(there))
+        return _Basics(self._next_id, name, cause, needs, digest_of(target), digest_of(former), before, after, size)
 
-    def _note(self, name: str, *, before: str | None, after: str | None) -> None:
-        """Keep what ``name`` pointed at before the first and after the last change of it."""
-        if before is not None and name not in self._after:
+    def _note(self, name: str, *, before: str, after: str) -> None:
+        """Keep what ``name`` pointed at before the first and after the last change of it; empty: there is no such."""
+        if before and name not in self._after:
             self._before.setdefault(name, before)
-        if after is None:
-            self._after.pop(name, None)
-        else:
+        if after:
             self._after[name] = after
+        else:
+            self._after.pop(name, None)
 
 
 def digest_of(target: Held | None) -> Digest | None:
@@ -170,8 +182,11 @@ def digest_of(target: Held | None) -> Digest | None:
     return target.identity.digest if target is not None and isinstance(target.identity, Identity) else None
 
 
-def _text(digest: Digest | None) -> str | None:
-    return str(digest) if digest is not None else None
+def shown(target: Held | None) -> str:
+    """Return what people are told a name holds; empty for nothing, or when it is not known yet."""
+    if target is None or not isinstance(target.identity, Identity):
+        return ""
+    return str(target.identity.digest or f"image {target.identity.config_digest or target.image_id}")
 
 
 def _needs(source: Held) -> tuple[int, ...]:

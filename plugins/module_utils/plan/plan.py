@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from ..model.digest import Digest
     from .actions import Action
 
+_SHORT = 12  # characters of a digest, as engines show them
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -51,7 +52,7 @@ class Plan(t.NamedTuple):
     """Actions in an order that respects their needs; a row for each wanted image; what the user should know.
 
     ``names_before`` and ``names_after`` map the names that change, here and (``push``) at registries, to what they
-    point at: a digest, or "(built in this run)".
+    point at: a digest, "image" and its ID where no registry's digest is known, or "(built in this run)".
     """
 
     actions: tuple[Action, ...]
@@ -104,19 +105,20 @@ def size_text(size: int) -> str:
 
 
 def _line(action: Action, *, width: int) -> str:
-    before, after = action.previous_digest, action.digest
+    before, after = _short(action.before), _short(action.after) or "(new)"
     if action.kind == "untag":
-        sign, change = "-", _short(before)
-    elif before is not None:
-        sign, change = "~", f"{_short(before)} -> {_short(after)}"
+        sign, change = "-", before
+    elif before:
+        sign, change = "~", f"{before} -> {after}"
     else:
-        sign, change = "+", _short(after)
+        sign, change = "+", after
     size = f"{size_text(action.size)}, " if action.size else ""
     return f"  {sign} {action.kind:<5} {action.reference.familiar:<{width}}  {change}  ({size}{action.cause})"
 
 
-def _short(digest: Digest | None) -> str:
-    return f"{digest.algorithm}:{digest.short}" if digest is not None else "(new)"
+def _short(told: str) -> str:
+    head, colon, encoded = told.rpartition(":")
+    return f"{head}{colon}{encoded[:_SHORT]}"
 
 
 def _listing(names: Mapping[str, str]) -> str:

@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
-from ..model.errors import ImagesError, InputError, NotFoundError, raise_problems
+from ..model.errors import ImagesError, InputError, NotFoundError, UnsupportedError, raise_problems
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
 from .actions import Pending
 from .draft import Draft, Told, digest_of
 from .questions import (
     build_cause,
+    can_be_tagged,
     damage_of,
     held_elsewhere,
     local_image,
@@ -27,6 +29,8 @@ from .removal import claims_of, plan_absent, plan_unlisted, shown_name
 from .world import held
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..model.digest import Digest
     from ..model.host import LocalImage, Observed
     from ..model.resolved import Resolved
@@ -44,21 +48,33 @@ def plan_images(desired: Desired, observed: Observed, *, answers: Answers) -> Pl
     Raises:
         ImagesError: an image cannot be had as wanted. With several such images an ApplyError that tells all of them.
     """
-    draft, rows = Draft(observed), {}
+    draft = Draft(observed, prunes=desired.prunes)
+    rows: dict[int, Row] = {}
     # What is wanted goes first: its bytes may be named anew before their old names go.
-    for at, item in sorted(enumerate(desired.images), key=lambda entry: not entry[1].is_present):
-        try:
-            rows[at] = _plan_present(draft, item, answers=answers) if item.is_present else plan_absent(draft, item)
-        except ImagesError as error:
-            draft.problems[item.path] = error
+    for at, item in enumerate(desired.images):
         if item.is_present:
+            with _problem_of(item, draft):
+                rows[at] = _plan_present(draft, item, answers=answers)
             draft.made |= names_made_by(item)
     _keep_pins(draft, desired, rows=rows)
+    for at, item in enumerate(desired.images):
+        if not item.is_present:
+            with _problem_of(item, draft):
+                rows[at] = plan_absent(draft, item, in_use=desired.in_use)
     raise_problems(draft.problems)
     draft.rows += (rows[at] for at in sorted(rows))
     if desired.removes_unlisted:
         plan_unlisted(draft, desired)
     return draft.finished()
+
+
+@contextlib.contextmanager
+def _problem_of(item: DesiredImage, draft: Draft) -> Iterator[None]:
+    """Keep why ``item`` cannot be planned: all such items are told together."""
+    try:
+        yield
+    except ImagesError as error:
+        draft.problems[item.path] = error
 
 
 def _plan_present(draft: Draft, item: DesiredImage, *, answers: Answers) -> Row:
@@ -93,7 +109,7 @@ def _plan_content(draft: Draft, item: DesiredImage, *, answers: Answers) -> _Con
         raise _not_on_host(item, image)
     need = need_of(item, draft.observed, made=set())
     if not need and image is not None:
-        return _Content(shown_name(item, image), held(image), image.identity.digest, "present")
+        return _as_it_is(shown_name(item, image), image, digest=_pin_of(item))
     if item.pull == "never" or (not need and isinstance(item.wanted, ImageId)):
         raise _not_on_host(item, image)
     elsewhere = held_elsewhere(item, draft.observed) if not need else None
@@ -116,14 +132,15 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
         return _provided(draft, name)
     image = draft.observed.by_name.get(name) or draft.observed.pinned(name)
     if image is not None and _is_wanted(resolved, image, need=need):
-        return _Content(str(name), held(image), image.identity.digest, "present")
+        return _as_it_is(str(name), image, digest=resolved.descriptor.digest)
     if resolved.manifest is None:  # its digest is enough: the host has it by another meaning of the short name
         same = local_image(item, draft.observed)
     else:
-        alike = draft.observed.with_digest(resolved.descriptor.digest)
+        alike = draft.observed.with_digest(resolved.descriptor.digest) if can_be_tagged(name, draft.observed) else ()
         same = next((other for other in alike if _is_complete_match(resolved, other)), None)
     if same is not None:
         return _plan_name(draft, name, image=same)
+    _refuse_other_platform(item, draft.observed)
     cause = _pull_cause(item, image, draft=draft, need=need)
     previous = image.identity.digest if image is not None else None
     told = Told()
@@ -132,6 +149,29 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
     elif image is not None and need == "platform":
         told = Told(f" ({image.platform})", f" ({item.platform or draft.observed.platform})")
     return _Content(str(name), draft.pull(name, resolved=resolved, cause=cause, told=told), previous, cause)
+
+
+def _as_it_is(name: str, image: LocalImage, *, digest: Digest | None) -> _Content:
+    """Leave what is there; of several digests that registries know it by, ``digest`` is shown."""
+    identity = image.identity.led_by(digest)
+    return _Content(name, held(image)._replace(identity=identity), identity.digest, "present")
+
+
+def _pin_of(item: DesiredImage) -> Digest | None:
+    pins = (name.digest for name in item.candidates if isinstance(name, Reference))
+    return next((digest for digest in pins if digest is not None), None)
+
+
+def _refuse_other_platform(item: DesiredImage, observed: Observed) -> None:
+    if item.platform is None or item.platform == observed.platform or observed.abilities.chooses_platform:
+        return
+    raise UnsupportedError(
+        f"{item.path}: {observed.engine} here can only pull for {observed.platform}",
+        code="engine-too-old",
+        why=f"platform {item.platform} is wanted, and this engine is too old to be told a platform",
+        fix="upgrade the engine, or leave the option platform out",
+        subject=f"{item.path}.platform",
+    )
 
 
 def _is_wanted(resolved: Resolved, image: LocalImage, *, need: Need) -> bool:
@@ -200,15 +240,22 @@ def _plan_push(draft: Draft, reference: Reference, *, source: Held, remote: Iden
         draft.push(reference, source=source, remote=remote, cause="built in this run")
     elif remote is None:
         draft.push(reference, source=source, remote=None, cause="not at the registry")
-    elif not _is_at_registry(identity, remote, is_exact=draft.observed.abilities.sends_exact):
+    elif not _is_at_registry(identity, remote, observed=draft.observed):
         draft.push(reference, source=source, remote=remote, cause="the registry has another image under this tag")
 
 
-def _is_at_registry(identity: Identity, remote: Identity, *, is_exact: bool) -> bool:
-    """Tell whether a push would leave ``remote`` as it is: an engine that makes manifests anew keeps the config only."""
+def _is_at_registry(identity: Identity, remote: Identity, *, observed: Observed) -> bool:
+    """Tell whether a push would leave ``remote`` as it is.
+
+    An engine that makes manifests anew keeps the config only: any digest that the host knows this config by tells it.
+    """
     if remote.digest in identity.digests:
         return True
-    return not is_exact and remote.config_digest is not None and remote.config_digest == identity.config_digest
+    if observed.abilities.sends_exact or remote.digest is None:
+        return False
+    if remote.config_digest is not None and remote.config_digest == identity.config_digest:
+        return True
+    return any(image.identity.is_same_image(identity) for image in observed.with_digest(remote.digest))
 
 
 def _keep_pins(draft: Draft, desired: Desired, *, rows: dict[int, Row]) -> None:
@@ -216,10 +263,14 @@ def _keep_pins(draft: Draft, desired: Desired, *, rows: dict[int, Row]) -> None:
     for at, item in enumerate(desired.images):
         name = next((name for name in item.candidates if _is_held_by_digest(name, draft)), None)
         image = draft.observed.pinned(name) if isinstance(name, Reference) else None
-        if at not in rows or not item.is_present or not isinstance(name, Reference) or image is None:
+        if at not in rows or not item.is_present:
             continue
-        targets = [draft.world.names.get(other) for other in image.names if other.repository == name.repository]
-        if not any(target is not None and target.is_same_image(image.identity) for target in targets):
+        pins = {name for name in item.candidates if isinstance(name, Reference) and name.tag is None}
+        draft.claims.update(dict.fromkeys(pins & draft.world.names.keys(), item.path))
+        if not isinstance(name, Reference) or image is None:
+            continue
+        same = (other for other, there in draft.world.names.items() if draft.world.is_same(there, held(image)))
+        if all(other.repository != name.repository for other in same):
             draft.tag(name, source=held(image), cause="its other names move to other images")
             draft.claims[name] = item.path
             rows[at] = draft.row_with(rows[at], draft.actions[-1])

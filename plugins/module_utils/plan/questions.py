@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.host import Observed
-from ..model.reference import Reference
+from ..model.host import Look, Observed
+from ..model.reference import ImageId, Reference
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,18 @@ class Answers(t.NamedTuple):
 
     images: Mapping[Question, Resolved] = {}
     remotes: Mapping[Reference, Identity | None] = {}
+
+
+def look_for(desired: Desired) -> Look:
+    """Return what must be known of the host beside names and digests so that ``desired`` can be planned.
+
+    Parents matter whenever something may go: an image that others were built on stays, pruned or not.
+    """
+    removes = desired.removes_unlisted or not all(item.is_present for item in desired.images)
+    detailed = (item for item in desired.images if item.is_present and (item.platform is not None or item.build))
+    names = (name for item in detailed for name in item.candidates)
+    details = {form for name in names for form in (name, name if isinstance(name, ImageId) else name.without_digest())}
+    return Look(containers=removes, parents=removes, details_of=frozenset(details))
 
 
 def ask(desired: Desired, observed: Observed) -> Questions:
@@ -138,11 +150,16 @@ def local_image(item: DesiredImage, observed: Observed) -> LocalImage | None:
 def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
     """Return the image with ``item``'s pinned digest that the host holds under other names only."""
     for name in item.candidates:
-        if isinstance(name, Reference) and name.digest is not None:
+        if isinstance(name, Reference) and name.digest is not None and can_be_tagged(name, observed):
             for image in observed.with_digest(name.digest):
                 if image.is_complete and not is_wrong_platform(item, image, observed=observed):
                     return image
     return None
+
+
+def can_be_tagged(name: Reference, observed: Observed) -> bool:
+    """Tell whether an image that is there can get this name without its registry."""
+    return name.tag is not None or not observed.abilities.pins_by_pull
 
 
 def is_wrong_platform(item: DesiredImage, image: LocalImage, *, observed: Observed) -> bool:

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..model.descriptor import Descriptor
-    from ..model.host import LocalImage, Observed
+    from ..model.host import Container, LocalImage, Observed
     from ..model.reference import Reference
 
 
@@ -36,16 +36,94 @@ class Held(t.NamedTuple):
 
 
 class World:
-    """Names and blobs of a host; starts as observed and follows the plan. Only the planner changes it."""
+    """Names and blobs of a host; starts as observed and follows the plan. Only the planner changes it.
+
+    A digest (``repository@sha256:…``) beside a tag of the same repository on the same image is no name: it goes with
+    the last such tag, and becomes a name when that tag moves to another image.
+    """
 
     def __init__(self, observed: Observed) -> None:
         """Start with what was ``observed``."""
         self.names: dict[Reference, Held] = {name: held(image) for name, image in observed.by_name.items()}
+        self._ids = observed.abilities.ids
         self._blobs = set(observed.blobs)
+        self._users: dict[str, dict[str, Container]] = {}
+        self._parents: dict[str, str] = {}
+        self._tags: dict[str, set[Reference]] = {}
+        self._digests: dict[str, dict[Reference, Held]] = {}
+        for image in observed.images:
+            self._users.setdefault(image.id, {}).update((user.name, user) for user in image.used_by)
+            if image.parent:
+                self._parents[image.id] = image.parent
+            for name in (*image.names, *image.digest_names):
+                self._note(name, held(image))
 
-    def is_named(self, identity: Identity | Pending) -> bool:
+    def put(self, name: Reference, target: Held, *, beside: Reference | None = None) -> dict[Reference, Held | None]:
+        """Let ``name``, and a digest ``beside`` it, point at ``target``.
+
+        Return the digests that became names by this, with what they hold, and, with None, those that no longer are.
+        """
+        self.names[name] = target
+        self._note(name, target)
+        if beside is not None:
+            self._note(beside, target)
+        return self._settle(name.repository, made_by=target.made_by)
+
+    def remove(self, name: Reference) -> Held:
+        """Remove ``name``, with the last tag of its repository the digests beside it; return what it held."""
+        target = self.names.pop(name)
+        digests, tags = self._digests.get(name.repository, {}), self._tags.get(name.repository, set())
+        tags.discard(name)
+        digests.pop(name, None)
+        if name.tag is not None and not any(self.is_same(self.names[tag], target) for tag in tags):
+            for digest in [digest for digest, there in digests.items() if self.is_same(there, target)]:
+                del digests[digest]
+        return target
+
+    def is_same(self, one: Held, other: Held) -> bool:
+        """Tell whether both are one image in the eyes of the engine: they go together."""
+        if one.image_id and one.image_id == other.image_id:
+            return True
+        return one.identity == other.identity or (self._ids == "config" and one.is_same_image(other.identity))
+
+    def is_named(self, target: Held) -> bool:
         """Tell whether any name points at this image."""
-        return any(target.is_same_image(identity) for target in self.names.values())
+        return any(self.is_same(there, target) for there in self.names.values())
+
+    def users(self, target: Held) -> tuple[Container, ...]:
+        """Return the containers that use this image."""
+        return tuple(self._users.get(target.image_id, {}).values())
+
+    def drop(self, target: Held, *, prunes: bool) -> tuple[str, ...]:
+        """Let an image go that lost its last name; return the IDs of all that go: none while something needs it.
+
+        With ``prunes`` nameless images go along that only it was built on.
+        """
+        gone: list[str] = []
+        image_id, is_needed = target.image_id, any(user.holds_image for user in self.users(target))
+        while image_id and not is_needed and image_id not in self._parents.values():
+            gone.append(image_id)
+            parent = self._parents.pop(image_id, "")
+            image_id = parent if prunes else ""
+            is_needed = bool(self._users.get(image_id)) or self.is_named(Held(Identity(), image_id))
+        return tuple(gone)
+
+    def _note(self, name: Reference, target: Held) -> None:
+        if name.tag is not None:
+            self._tags.setdefault(name.repository, set()).add(name)
+        else:
+            self._digests.setdefault(name.repository, {})[name] = target
+
+    def _settle(self, repository: str, *, made_by: int) -> dict[Reference, Held | None]:
+        changes: dict[Reference, Held | None] = {}
+        tagged = [self.names[tag] for tag in self._tags.get(repository, ())]
+        for name, target in self._digests.get(repository, {}).items():
+            is_beside = any(self.is_same(there, target) for there in tagged)
+            if is_beside and self.names.pop(name, None) is not None:
+                changes[name] = None
+            elif not is_beside and name not in self.names:
+                self.names[name] = changes[name] = target._replace(made_by=made_by)
+        return changes
 
     def fetch(self, blobs: Iterable[Descriptor]) -> int:
         """Count ``blobs`` as fetched; return how many bytes of them were lacking. Each blob is counted once.

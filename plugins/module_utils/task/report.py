@@ -47,6 +47,5 @@ def _action(action: Action, outcome: Outcome) -> dict[str, t.Any]:
     source = getattr(action, "source", None)
     made_by = source.made_by if isinstance(source, Pending) else action.id
     built: Identity | None = outcome.built.get(made_by)
-    if built is not None:
-        told["digest"] = str(built.digest or "")
-    return told
+    digest = outcome.pushed.get(action.id) or (built.digest if built is not None else None)
+    return {**told, "digest": str(digest)} if digest is not None else told
