@@ -13,7 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleet.images.plugins.module_utils.model.errors import InputError, NotFoundError
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
+    ConflictError,
+    InputError,
+    NotFoundError,
+    UnsupportedError,
+)
 from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired
 from ansible_collections.fleet.images.plugins.module_utils.stores import registries
 from ansible_collections.fleet.images.plugins.module_utils.task.desired import (
@@ -119,6 +124,37 @@ def test_a_task_is_told_as_it_will_be_and_as_it_was(tmp_path: Path, registry: Re
     gone = params.rmi("app:1", name, **place)
     assert run(gone, read_rmi(gone))["untagged"] == ["docker.io/library/app:1", name]
     assert run(gone, read_rmi(gone))["changed"] is False
+
+
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_too_little_room_is_told_before_anything_is_pulled(tmp_path: Path, registry: Registry, is_dry: bool) -> None:
+    images.push(registry, "app", image(1), tag="1")
+    place: dict[str, t.Any] = {"engine": "layout", "store": str(tmp_path / "store")}
+    options = params.pull(f"{registry.host}/app:1", disk_margin="900P", **place)
+    with pytest.raises(ConflictError) as caught:
+        run(options, read_pull(options), is_dry=is_dry)
+    assert (caught.value.code, caught.value.subject) == ("not-enough-space", str(tmp_path))
+    assert not (tmp_path / "store").exists()
+    enough = {**options, "disk_margin": "-900P"}
+    assert run(enough, read_pull(enough), is_dry=is_dry)["changed"]
+    done = {**options, "pull": "missing"}
+    if not is_dry:
+        assert run(done, read_pull(done))["changed"] is False
+
+
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_a_build_for_a_daemon_is_refused_before_it_is_asked_anything(tmp_path: Path, is_dry: bool) -> None:
+    address = f"unix://{tmp_path}/nobody.sock"
+    options = params.state({"image": "app:1", "build": {"path": str(tmp_path)}}, engine="docker", docker_host=address)
+    with pytest.raises(UnsupportedError) as caught:
+        run(options, read_state(options), is_dry=is_dry)
+    assert caught.value.code == "engine-cannot-build"
+
+
+def test_mirrors_are_opened_once_for_a_task(tmp_path: Path) -> None:
+    session = opened(tmp_path, mirrors=[{"registry": "docker.io", "location": "cache.test/hub"}])
+    assert session.mirrors is session.mirrors
+    session.close()
 
 
 def test_naming_what_is_not_there_changes_nothing(tmp_path: Path) -> None:
