@@ -209,7 +209,7 @@ def patiently(step: Callable[[], _T], patience: Patience) -> _T:
     Raises:
         ImagesError: the last failure.
     """
-    failures, started = 0, patience.clock()
+    failures, started, before = 0, patience.clock(), ""
     while True:
         try:
             return step()
@@ -221,5 +221,7 @@ def patiently(step: Callable[[], _T], patience: Patience) -> _T:
             pause = patience.pause(failures, patience.clock() - started) if may_pass else None
             if pause is None:
                 error.attempts = max(error.attempts, failures)
+                error.why = error.why or before
                 raise
+            before = f"before: {error.what}: {error.why}" if error.why else f"before: {error.what}"
             patience.sleep(pause)

@@ -69,6 +69,7 @@ def _refuse_other_platform(name: Reference, image: LocalImage, *, resolved: Reso
     is_mislabelled = (
         wanted is not None
         and delivered is not None
+        and delivered.architecture != ""
         and (wanted.os, wanted.architecture) != (delivered.os, delivered.architecture)
     )
     if is_sibling or is_mislabelled:

@@ -10,8 +10,12 @@ import typing as t
 
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.apply.execute import Host, apply_plan
+from ansible_collections.fleet.images.plugins.module_utils.apply.sources import NO_MIRRORS, Mirrors
 from ansible_collections.fleet.images.plugins.module_utils.apply.transfer import Patience
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import UnavailableError
+from ansible_collections.fleet.images.plugins.module_utils.model.mirror import Mirror
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.tests.support.memory_daemon import MemoryDaemon
 from ansible_collections.fleet.images.tests.support.memory_engine import MemoryRepository
 
 if t.TYPE_CHECKING:
@@ -27,10 +31,50 @@ NO_RETRY = Patience(2, lambda failures, elapsed: None)
 ONE_BY_ONE = NO_RETRY._replace(parallel=1)
 
 
-def apply(story: Story, plan: Plan, *, patience: Patience = NO_RETRY, build: t.Any = None) -> Outcome:
+def steadily(retries: int, pauses: list[float], parallel: int = 2) -> Patience:
+    """Return a patience that allows ``retries``, with a pause of 1, 2, 3 … seconds that is noted and not waited."""
+    return Patience(parallel, lambda failures, elapsed: float(failures) if failures <= retries else None, pauses.append)
+
+
+def apply(
+    story: Story,
+    plan: Plan,
+    *,
+    patience: Patience = NO_RETRY,
+    build: t.Any = None,
+    mirrors: Mirrors = NO_MIRRORS,
+    keeps_index: bool = False,
+) -> Outcome:
     """Carry out ``plan`` in the world of ``story``."""
-    host = Host(story.host, lambda: story.host.content, build or (lambda spec: pytest.fail("nothing is to be built")))
-    return apply_plan(plan, host=host, registry=story.registries, patience=patience)
+    host = Host(
+        story.host,
+        lambda: story.host.content,
+        build or (lambda spec: pytest.fail("nothing is to be built")),
+        story.host if isinstance(story.host, MemoryDaemon) else None,
+        keeps_index,
+    )
+    return apply_plan(plan, host=host, registry=story.registries, patience=patience, mirrors=mirrors)
+
+
+def mirrors_of(story: Story, *locations: str, prefix: str = "r.test") -> Mirrors:
+    """Return mirrors of the registry ``prefix``, which lie in the world of ``story``, too."""
+    return Mirrors([Mirror(prefix, location) for location in locations], open=story.registries)
+
+
+class Down(MemoryRepository):
+    """A repository that cannot be reached; ``asked`` is how often somebody tried."""
+
+    def __init__(self, code: str = "connection-refused", kind: type[ImagesError] = UnavailableError) -> None:
+        super().__init__([], "down")
+        self._kind = kind
+        self._code = code
+        self.asked = 0
+
+    def _fail(self, *_what: object, **_more: object) -> t.NoReturn:
+        self.asked += 1
+        raise self._kind("no answer", code=self._code, why="nobody is there")
+
+    resolve = fetch_manifest = has = read = open = write = _fail
 
 
 class Failing(MemoryRepository):

@@ -10,7 +10,7 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.fleet.images.plugins.module_utils.apply.transfer import BlobCopy, Copies, Patience, patiently
+from ansible_collections.fleet.images.plugins.module_utils.apply.transfer import BlobCopy, Copies, patiently
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
     ApplyError,
@@ -27,17 +27,19 @@ from ansible_collections.fleet.images.tests.support.memory_engine import (
     descriptor_of,
     opening,
 )
-from ansible_collections.fleet.images.tests.unit.apply.carrying import NO_RETRY, ONE_BY_ONE, Failing, apply, serve
+from ansible_collections.fleet.images.tests.unit.apply.carrying import (
+    NO_RETRY,
+    ONE_BY_ONE,
+    Failing,
+    apply,
+    serve,
+    steadily,
+)
 from ansible_collections.fleet.images.tests.unit.plan.stories import Story, image, present
 
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
     from ansible_collections.fleet.images.plugins.module_utils.wire.streams import OpenAt, ReadStream
-
-
-def steadily(retries: int, pauses: list[float], parallel: int = 2) -> Patience:
-    """Return a patience that allows ``retries``, with a pause of 1, 2, 3 … seconds that is noted and not waited."""
-    return Patience(parallel, lambda failures, elapsed: float(failures) if failures <= retries else None, pauses.append)
 
 
 class Corrupting(MemoryRepository):
@@ -153,6 +155,56 @@ def test_patience_by_kind_of_error(errors: list[ImagesError], is_success: bool, 
         with pytest.raises(ImagesError):
             patiently(step, steadily(5, []))
     assert made == calls
+
+
+# --- deadline -----------------------------------------------------------------------------------------------------
+
+
+class Trickling(MemoryRepository):
+    """A repository that takes a second for each byte, on a clock of its own; ``sent`` is what it gave."""
+
+    def __init__(self) -> None:
+        super().__init__([], "trickling")
+        self.now = 0.0
+        self.sent = 0
+
+    def open(self, descriptor: Descriptor, offset: int = 0) -> ReadStream:
+        trickling, stream = self, super().open(descriptor, offset)
+
+        class Slow:
+            def read(self, _size: int, /) -> bytes:
+                piece = stream.read(1)
+                trickling.now += 1.0
+                trickling.sent += len(piece)
+                return piece
+
+            def close(self) -> None:
+                stream.close()
+
+        return Slow()
+
+
+def test_a_transfer_that_goes_on_and_on_is_given_up_at_the_deadline(story: Story) -> None:
+    made, slow, pauses = image(1), Trickling(), list[float]()
+    serve(story, slow, ("r.test/app:1", made))
+    patience = steadily(9, pauses, parallel=1)._replace(deadline=20.0, clock=lambda: slow.now)
+    with pytest.raises(ApplyError) as caught:
+        apply(story, story.plan(present("r.test/app:1")), patience=patience)
+    error = caught.value.failed["pull r.test/app:1"]
+    assert (error.code, error.retryable, error.attempts) == ("deadline-passed", False, 1)
+    assert slow.sent == 20
+    assert pauses == []
+    assert story.host.names == {}
+
+
+def test_each_transfer_has_a_deadline_of_its_own(story: Story) -> None:
+    made, slow = image(1, layers=3), Trickling()
+    serve(story, slow, ("r.test/app:1", made))
+    longest = max(len(blob.data) for blob in (made.config, *made.layers))
+    patience = ONE_BY_ONE._replace(deadline=longest + 2.0, clock=lambda: slow.now)
+    apply(story, story.plan(present("r.test/app:1")), patience=patience)
+    assert slow.now > patience.deadline
+    assert story.plan(present("r.test/app:1")).is_empty
 
 
 # --- copies -------------------------------------------------------------------------------------------------------

@@ -11,8 +11,12 @@ from ansible_collections.fleet.images.plugins.module_utils.apply.outcome import 
 from ansible_collections.fleet.images.plugins.module_utils.apply.verify import verify
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import PeerError
-from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
+from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity, Look
+from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.tests.support.images import make_index
+from ansible_collections.fleet.images.tests.support.memory_daemon import MemoryDaemon
+from ansible_collections.fleet.images.tests.unit.apply.carrying import apply
 from ansible_collections.fleet.images.tests.unit.plan.stories import Story, absent, built, image, index, present
 
 ONE, TWO = image(1), image(2)
@@ -87,4 +91,61 @@ def test_what_the_plan_did_not_touch_is_not_looked_at(story: Story) -> None:
     story.registries.push("app:1", index(1))
     plan = story.plan(present("app:1"))
     story.host.hold(index(1).images[0], "app:1", index=index(1))
+    verify(plan, outcome=Outcome(), observed=story.host.observe())
+
+
+def test_a_name_by_digest_beside_a_tag_of_its_repository_is_found(story: Story) -> None:
+    story.host = MemoryDaemon(story.registries)
+    story.registries.push("app:1", ONE)
+    plan = story.plan(present(f"app@{ONE.digest}"))
+    story.host.hold(ONE, "app:1")
+    observed = story.host.observe()
+    assert [action.reference for action in plan.actions] == [parse_reference(f"app@{ONE.digest}")]
+    assert set(observed.by_name) == {parse_reference("app:1")}
+    verify(plan, outcome=Outcome(), observed=observed)
+
+
+def test_what_a_daemon_names_by_a_config_and_digests_is_what_was_promised(story: Story) -> None:
+    story.host = MemoryDaemon(story.registries)
+    both = index(1)
+    story.registries.push("app:1", both)
+    plan = story.plan(present("app:1", tags=["app:latest"]))
+    apply(story, plan)
+    observed = story.host.observe()
+    assert observed.by_name[parse_reference("app:1")].identity.manifest_digest is None
+    verify(plan, outcome=Outcome(), observed=observed)
+
+
+@pytest.mark.parametrize("tells_platform", [False, True])
+def test_another_platform_of_the_same_index_is_told_as_such(story: Story, tells_platform: bool) -> None:
+    story.host = MemoryDaemon(story.registries)
+    both = index(1)
+    story.registries.push("app:1", both)
+    plan = story.plan(present("app:1"))
+    story.host.hold(both.images[1], "app:1", index=both)
+    look = Look(details_of=frozenset([parse_reference("app:1")]) if tells_platform else frozenset())
+    with pytest.raises(PeerError) as caught:
+        verify(plan, outcome=Outcome(), observed=story.host.observe(look))
+    assert (caught.value.code, caught.value.subject) == ("wrong-platform-delivered", "docker.io/library/app:1")
+    delivered = "linux/arm64" if tells_platform else "another image of the same index"
+    assert caught.value.why == f"wanted linux/amd64, delivered {delivered}"
+
+
+def test_an_index_that_calls_an_image_by_another_platform_than_its_own_is_told(story: Story) -> None:
+    wrong = make_index([image(1, platform="linux/arm64")._replace(platform="linux/amd64")])
+    story.registries.push("app:1", wrong)
+    plan = story.plan(present("app:1"))
+    apply(story, plan)
+    with pytest.raises(PeerError) as caught:
+        verify(plan, outcome=Outcome(), observed=story.host.observe())
+    assert caught.value.code == "wrong-platform-delivered"
+    assert caught.value.why == "wanted linux/amd64, delivered linux/arm64"
+
+
+def test_a_variant_that_only_the_index_tells_is_no_other_platform(story: Story) -> None:
+    story.host.platform = Platform.parse("linux/arm/v6")
+    vague = make_index([image(1, platform="linux/arm")._replace(platform="linux/arm/v6")])
+    story.registries.push("app:1", vague)
+    plan = story.plan(present("app:1"))
+    apply(story, plan)
     verify(plan, outcome=Outcome(), observed=story.host.observe())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.fleet.images.plugins.module_utils.apply.sources import Mirrors
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
     ApplyError,
@@ -16,12 +17,19 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
     ImagesError,
     NotFoundError,
     PeerError,
+    UnavailableError,
 )
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
 from ansible_collections.fleet.images.plugins.module_utils.model.manifest import stored_manifest
+from ansible_collections.fleet.images.plugins.module_utils.model.mirror import Mirror
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference, parse_reference
-from ansible_collections.fleet.images.plugins.module_utils.plan.questions import Answers, Question, Questions, RemoteQuestion
+from ansible_collections.fleet.images.plugins.module_utils.plan.questions import (
+    Answers,
+    Question,
+    Questions,
+    RemoteQuestion,
+)
 from ansible_collections.fleet.images.plugins.module_utils.stores.registries import Registries
 from ansible_collections.fleet.images.plugins.module_utils.task import resolve as module
 from ansible_collections.fleet.images.plugins.module_utils.wire.credentials import CredentialSource
@@ -276,6 +284,112 @@ def test_stored_manifests_are_read_by_digest_and_indexes_refused(registries: Mem
     with pytest.raises(PeerError) as caught:
         stored_manifest(Digest.parse(BOTH.digest), read=content.read)
     assert caught.value.code == "nested-index"
+
+
+# --- mirrors ------------------------------------------------------------------------------------------------------
+
+
+class Unreachable(MemoryRepository):
+    """A repository at a registry that is down; notes that it was asked."""
+
+    def _fail(self, *_what: object) -> t.NoReturn:
+        self._requests.append(f"no way to {self._path}")
+        raise UnavailableError("nobody is there", code="connection-refused")
+
+    resolve = fetch_manifest = has = read = open = _fail
+
+
+def mirrors_of(registries: MemoryRegistries, *locations: str) -> Mirrors:
+    return Mirrors([Mirror("docker.io", location) for location in locations], open=registries)
+
+
+def test_a_tag_is_asked_of_the_origin_and_what_it_leads_to_of_the_mirrors(registries: MemoryRegistries) -> None:
+    for name in ("app:1", "m.test/library/app:1"):
+        registries.push(name, BOTH)
+    mirrors = mirrors_of(registries, "m.test")
+    got = module.resolve_image(question("app:1"), registry=opener(registries), mirrors=mirrors)
+    child = BOTH.images[0].digest
+    assert registries.requests == ["GET docker.io/library/app:1", f"GET m.test/library/app@{child}"]
+    assert (str(got.reference), str(got.identity.manifest_digest)) == ("docker.io/library/app:1", child)
+    assert got.index_raw == BOTH.manifest.data
+
+
+def test_a_tag_that_a_mirror_has_otherwise_is_what_the_origin_says(registries: MemoryRegistries) -> None:
+    registries.push("app:1", ONE)
+    registries.push("m.test/library/app:1", image(7))
+    mirrors = mirrors_of(registries, "m.test")
+    got = module.resolve_image(question("app:1", known=[BOTH.digest]), registry=opener(registries), mirrors=mirrors)
+    assert str(got.identity.digest) == ONE.digest
+
+
+@pytest.mark.parametrize("suffix", ["@{}", ":1@{}"])
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_what_is_pinned_needs_no_origin_where_a_mirror_has_it(
+    registries: MemoryRegistries, suffix: str, is_strict: bool
+) -> None:
+    registries.place(parse_reference("app"), Unreachable(registries.requests, "origin"))
+    mirrors = mirrors_of(registries, "m.test")
+    for made in (ONE, BOTH):
+        registries.push("m.test/library/app:x", made)
+        asked = question("app" + suffix.format(made.digest), is_strict=is_strict)
+        got = module.resolve_image(asked, registry=opener(registries), mirrors=mirrors)
+        assert str(got.identity.digest) == made.digest
+        assert got.reference == asked.references[0]
+        again = module.resolve_image(
+            asked._replace(known=frozenset([Digest.parse(made.digest)])), registry=opener(registries), mirrors=mirrors
+        )
+        assert again.manifest is None
+    assert [row for row in registries.requests if "origin" in row] == []
+
+
+def test_documents_that_mirrors_lack_are_asked_of_the_origin(registries: MemoryRegistries) -> None:
+    registries.push("app:1", BOTH)
+    pinned = question(f"app@{BOTH.digest}")
+    mirrors = mirrors_of(registries, "m.test")
+    got = module.resolve_image(pinned, registry=opener(registries), mirrors=mirrors)
+    assert str(got.identity.digest) == BOTH.digest
+    child = BOTH.images[0].digest
+    assert registries.requests == [
+        f"GET m.test/library/app@{BOTH.digest}",
+        f"GET docker.io/library/app@{BOTH.digest}",
+        f"GET m.test/library/app@{child}",
+        f"GET docker.io/library/app@{child}",
+    ]
+
+
+def test_a_mirror_that_is_down_is_asked_once_for_all_documents(registries: MemoryRegistries) -> None:
+    registries.push("app:1", BOTH)
+    registries.place(parse_reference("m.test/library/app"), Unreachable(registries.requests, "mirror"))
+    asked = Questions(tuple(question(f"app@{made.digest}") for made in (BOTH, *BOTH.images)), ())
+    mirrors = mirrors_of(registries, "m.test")
+    module.resolve(asked, registry=opener(registries), parallel=1, mirrors=mirrors)
+    assert registries.requests.count("no way to mirror") == 1
+
+
+def test_a_mirror_that_sends_another_type_than_the_document_is_of_is_passed_over(
+    registries: MemoryRegistries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("app:1", "m.test/library/app:1"):
+        registries.push(name, ONE)
+    liar = registries(parse_reference("m.test/library/app"))
+    mistyped = descriptor_of(ONE.manifest)._replace(media_type=images.DOCKER_MANIFEST)
+    monkeypatch.setattr(liar, "fetch_manifest", lambda _reference: (ONE.manifest.data, mistyped))
+    mirrors = mirrors_of(registries, "m.test")
+    asked = question(f"app@{ONE.digest}")
+    got = module.resolve_image(asked, registry=opener(registries), mirrors=mirrors)
+    assert str(got.identity.digest) == ONE.digest
+
+
+def test_without_an_answer_anywhere_the_origin_is_told_with_the_mirrors_beside_it(
+    registries: MemoryRegistries,
+) -> None:
+    registries.place(parse_reference("m.test/library/app"), Unreachable([], "mirror"))
+    with pytest.raises(NotFoundError) as caught:
+        module.resolve_image(
+            question(f"app@{ONE.digest}"), registry=opener(registries), mirrors=mirrors_of(registries, "m.test")
+        )
+    assert caught.value.code == "image-not-found"
+    assert caught.value.why.endswith("; the mirror m.test/library/app: nobody is there")
 
 
 def test_a_real_registry_says_the_same(shared_registry: Registry) -> None:
