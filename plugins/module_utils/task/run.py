@@ -14,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..apply.outcome import Outcome
 from ..model.reference import Reference
 from ..plan.planner import plan_images
-from ..plan.questions import Answers, ask
+from ..plan.questions import Answers, ask, look_for
 from .failure import failures_told
 from .options import COMMON
 from .report import report
@@ -85,7 +85,7 @@ def converge(
     has_builds = any(item.build is not None for item in desired.images)
     if has_builds:
         session.check_builds()
-    observed = session.engine.observe()
+    observed = session.engine.observe(look_for(desired))
     builds = builder() if builder is not None and has_builds else None
     if builds is not None:
         desired = builds.load(desired, observed=observed, session=session)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ConflictError
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity, Space
@@ -24,9 +26,13 @@ class Fetch(Action):
     kind = "pull"
 
 
+def of_size(kind: t.Callable[..., Action], size: int, **more: t.Any) -> Action:
+    basics: dict[str, t.Any] = {"cause": "", "needs": (), "digest": None, "previous_digest": None}
+    return kind(id=1, reference=NAME, before="", after="", size=size, **basics, **more)
+
+
 def plan(*sizes: int) -> Plan:
-    pulls = [Fetch(at, NAME, "not on the host", (), None, None, size) for at, size in enumerate(sizes, 1)]
-    return Plan(tuple(pulls), ())
+    return Plan(tuple(of_size(Fetch, size) for size in sizes), ())
 
 
 def test_pulls_that_leave_the_margin_free_may_begin() -> None:
@@ -51,7 +57,6 @@ def test_a_place_that_cannot_be_seen_stops_nothing() -> None:
 
 
 def test_the_engine_is_not_asked_when_nothing_is_fetched() -> None:
-    identity = Identity()
-    others = (Untag(1, NAME, "", (), None, None, 0, ()), Push(2, NAME, "", (), None, None, 1 << 60, identity))
+    others = (of_size(Untag, 0, deletes=()), of_size(Push, 1 << 60, source=Identity()))
     for quiet in (plan(), plan(0), Plan(others, ())):
         check_room(quiet, margin=1 << 60, space=lambda: pytest.fail("asked"))
