@@ -20,13 +20,13 @@ from ..plan.questions import Answers
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..apply.sources import Mirrors, Repository
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
     from ..model.manifest import Manifest
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..plan.questions import Question, Questions, RemoteQuestion
-    from ..apply.sources import Mirrors, Repository
 
     OpenRegistry = Callable[[Reference], Repository]
 

@@ -336,7 +336,7 @@ def test_the_registry_tells_the_digest_of_what_a_daemon_pushed(story: Story) -> 
     assert {at: str(digest) for at, digest in outcome.pushed.items()} == {
         action.id: story.registries.digest("r.test/app:1")
     }
-    assert outcome.pushed[action.id] != image(1).digest
+    assert str(outcome.pushed[action.id]) != image(1).digest
 
 
 @pytest.mark.parametrize("code", ["auth-required", "access-denied"])

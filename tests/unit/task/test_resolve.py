@@ -47,6 +47,7 @@ from ansible_collections.fleet.images.tests.unit.plan.stories import image, inde
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.model.resolved import Resolved
     from ansible_collections.fleet.images.plugins.module_utils.task.resolve import OpenRegistry
+    from ansible_collections.fleet.images.tests.support.images import MadeImage
     from ansible_collections.fleet.images.tests.support.registry import Registry
 
 ONE, BOTH = image(1), index(2)
@@ -292,7 +293,7 @@ def test_stored_manifests_are_read_by_digest_and_indexes_refused(registries: Mem
 class Unreachable(MemoryRepository):
     """A repository at a registry that is down; notes that it was asked."""
 
-    def _fail(self, *_what: object) -> t.NoReturn:
+    def _fail(self, *_what: t.Any, **_more: t.Any) -> t.Any:
         self._requests.append(f"no way to {self._path}")
         raise UnavailableError("nobody is there", code="connection-refused")
 
@@ -329,7 +330,8 @@ def test_what_is_pinned_needs_no_origin_where_a_mirror_has_it(
 ) -> None:
     registries.place(parse_reference("app"), Unreachable(registries.requests, "origin"))
     mirrors = mirrors_of(registries, "m.test")
-    for made in (ONE, BOTH):
+    pair: tuple[MadeImage | MadeIndex, ...] = (ONE, BOTH)
+    for made in pair:
         registries.push("m.test/library/app:x", made)
         asked = question("app" + suffix.format(made.digest), is_strict=is_strict)
         got = module.resolve_image(asked, registry=opener(registries), mirrors=mirrors)
@@ -360,7 +362,8 @@ def test_documents_that_mirrors_lack_are_asked_of_the_origin(registries: MemoryR
 def test_a_mirror_that_is_down_is_asked_once_for_all_documents(registries: MemoryRegistries) -> None:
     registries.push("app:1", BOTH)
     registries.place(parse_reference("m.test/library/app"), Unreachable(registries.requests, "mirror"))
-    asked = Questions(tuple(question(f"app@{made.digest}") for made in (BOTH, *BOTH.images)), ())
+    digests = [BOTH.digest, *(made.digest for made in BOTH.images)]
+    asked = Questions(tuple(question(f"app@{digest}") for digest in digests), ())
     mirrors = mirrors_of(registries, "m.test")
     module.resolve(asked, registry=opener(registries), parallel=1, mirrors=mirrors)
     assert registries.requests.count("no way to mirror") == 1
