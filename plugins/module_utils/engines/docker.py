@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 
 from ..model.errors import ConflictError, NotFoundError
-from ..model.fields import Fields
 from ..model.host import Abilities, Look, Observed, Space
 from ..model.platform import Platform
 from .base import Description
@@ -21,6 +20,7 @@ if t.TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from ..model.fields import Fields
     from ..model.host import Container, Identity, LocalImage
     from ..model.reference import ImageId, Reference
     from ..wire.credentials import Credential
@@ -66,11 +66,11 @@ class DockerEngine:
         query = {"all": "1"} if look.parents else {}
         if self._api.server.api >= _MANIFESTS_API:
             query["manifests"] = "1"
-        rows = self._api.get("/images/json", query) or []
+        rows = self._api.rows("/images/json", query)
         keeps = self._keeps_targets(rows)
         used: Mapping[str, tuple[Container, ...]] = {}
         if look.containers:
-            used = containers_by_image(self._api.get("/containers/json", {"all": "1"}) or [], keeps_targets=keeps)
+            used = containers_by_image(self._api.rows("/containers/json", {"all": "1"}), keeps_targets=keeps)
         listing = Listing(rows, self._platform, keeps, has_parents=look.parents, containers=used)
         observed = self._observed(listing)
         details = self._platforms(observed, look.details_of)
@@ -110,12 +110,12 @@ class DockerEngine:
             raise _gone(image.id, image.id)
         settings = told.optional_object("Config")
         layers = told.optional_object("RootFS")
-        steps = self._api.get(f"/images/{image.id}/history") or []
+        steps = self._api.rows(f"/images/{image.id}/history")
         return Description(
             config={key: value for key, value in settings.values.items() if value and key in _SETTINGS}
             if settings is not None
             else {},
-            history=tuple(_step(Fields(step, "history of the image")) for step in reversed(steps)),
+            history=tuple(_step(step) for step in reversed(steps)),
             layers=tuple(layers.texts("Layers")) if layers is not None else (),
         )
 
@@ -183,7 +183,7 @@ class DockerEngine:
         own = host_platform() if self._api.is_local else told
         return own if (own.os, own.architecture) == (told.os, told.architecture) else told
 
-    def _keeps_targets(self, rows: Sequence[t.Any]) -> bool:
+    def _keeps_targets(self, rows: Sequence[Fields]) -> bool:
         if self._api.server.api < _CONTAINERD_API:
             return False
         told = keeps_targets(rows)

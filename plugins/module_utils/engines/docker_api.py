@@ -24,6 +24,7 @@ HIGHEST_TESTED_API = (1, 48)
 LOWEST_USABLE_API = (1, 24)
 PLATFORM_API = (1, 32)  # from here on a pull can be for another platform than the daemon's
 
+_ANSWER = "answer of the engine"
 _Version = tuple[int, int]
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
@@ -67,7 +68,7 @@ class DockerApi:
         with self._lock:
             if self._server is None:
                 _status, told, _headers = self._connection.request_json("GET", "/version")
-                self._server = self._negotiated(Fields(told or {}, "answer of the engine"))
+                self._server = self._negotiated(_object(told))
             return self._server
 
     @property
@@ -75,7 +76,8 @@ class DockerApi:
         """What the daemon tells of its store; asked once."""
         with self._lock:
             if self._info is None:
-                self._info = Fields(self.get("/info") or {}, "answer of the engine")
+                _status, told, _headers = self._connection.request_json("GET", self._versioned("/info"))
+                self._info = _object(told)
             return self._info
 
     @property
@@ -83,15 +85,23 @@ class DockerApi:
         """Whether the daemon shares this machine's file systems and processors, as far as its address tells."""
         return self._connection.endpoint.scheme == "unix"
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> t.Any:
-        """Return the daemon's JSON answer; None where it is empty."""
-        return self._connection.request_json("GET", self._versioned(path), query=query)[1]
+    def rows(self, path: str, query: Mapping[str, str] | None = None) -> list[Fields]:
+        """Return the objects of a list.
+
+        Raises:
+            PeerError: wrong-shape: it is something else.
+        """
+        told = self._connection.request_json("GET", self._versioned(path), query=query)[1]
+        return Fields({"rows": told}, _ANSWER).objects("rows")
 
     def find(self, path: str) -> Fields | None:
-        """Return what the daemon tells of one thing, None when it does not have it."""
-        target = self._versioned(path)
-        status, told, _headers = self._connection.request_json("GET", target, expect=(200, 404))
-        return None if status == 404 else Fields(told or {}, "answer of the engine")
+        """Return what the daemon tells of one thing, None when it does not have it.
+
+        Raises:
+            PeerError: wrong-shape: it is no object.
+        """
+        status, told, _headers = self._connection.request_json("GET", self._versioned(path), expect=(200, 404))
+        return None if status == 404 else _object(told)
 
     def change(self, method: t.Literal["POST", "DELETE"], path: str, query: Mapping[str, str]) -> bool:
         """Let the daemon change something; False when it does not have it."""
@@ -155,6 +165,10 @@ class DockerApi:
 def name_image(api: DockerApi, reference: Reference, *, image: str) -> bool:
     """Let a tag point at ``image`` (an ID or a name); False when the daemon does not have that. Idempotent."""
     return api.change("POST", f"/images/{image}/tag", {"repo": reference.repository, "tag": reference.tag or ""})
+
+
+def _object(told: object) -> Fields:
+    return Fields({"answer": told}, _ANSWER).object("answer")
 
 
 def _pinned(text: str) -> _Version:

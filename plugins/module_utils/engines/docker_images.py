@@ -10,7 +10,6 @@ import typing as t
 
 from ..model.digest import Digest
 from ..model.errors import InputError
-from ..model.fields import Fields
 from ..model.host import Container, Identity, LocalImage
 from ..model.media_types import is_index
 from ..model.platform import Platform, choose
@@ -18,6 +17,8 @@ from ..model.reference import Reference, parse_reference
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from ..model.fields import Fields
 
 _HOLDING = frozenset({"running", "paused", "restarting"})
 _NOTHING = ("<none>:<none>", "<none>@<none>")
@@ -31,7 +32,7 @@ class Listing(t.NamedTuple):
     what is known beyond the list, by the same.
     """
 
-    rows: Sequence[t.Any]
+    rows: Sequence[Fields]
     platform: Platform
     keeps_targets: bool
     has_parents: bool = False
@@ -44,8 +45,8 @@ class Listing(t.NamedTuple):
         Raises:
             PeerError: wrong-shape.
         """
-        rows = [Fields(row, "list of images", f"[{at}]") for at, row in enumerate(self.rows)]
-        return [image for row in rows for image in (self._target(row) if self.keeps_targets else self._classic(row))]
+        read = self._target if self.keeps_targets else self._classic
+        return [image for row in self.rows for image in read(row)]
 
     def _classic(self, row: Fields) -> Iterable[LocalImage]:
         """Yield one image for each set of digests that repositories know a config by."""
@@ -132,22 +133,25 @@ class Manifest(t.NamedTuple):
         )
 
 
-def keeps_targets(rows: Sequence[t.Any]) -> bool | None:
+def keeps_targets(rows: Iterable[Fields]) -> bool | None:
     """Tell by the list whether the store is containerd's; None where the list does not tell.
 
     Its images have a descriptor (API 1.48), and their repositories know them by their ID; no repository knows a
     config by its own digest, so none of the classic store's are.
+
+    Raises:
+        PeerError: wrong-shape.
     """
     for row in rows:
-        if row.get("Descriptor"):
+        if row.has("Descriptor"):
             return True
-        pins = [pin for pin in row.get("RepoDigests") or () if pin not in _NOTHING]
+        pins = [pin for pin in row.texts("RepoDigests") if pin not in _NOTHING]
         if pins:
-            return any(pin.endswith(f"@{row.get('Id')}") for pin in pins)
+            return any(pin.endswith(f"@{row.text('Id')}") for pin in pins)
     return None
 
 
-def containers_by_image(rows: Sequence[t.Any], *, keeps_targets: bool) -> dict[str, tuple[Container, ...]]:
+def containers_by_image(rows: Iterable[Fields], *, keeps_targets: bool) -> dict[str, tuple[Container, ...]]:
     """Return the containers of a list of them by the ID of their image.
 
     The classic store lets the image of a stopped container go; what containerd's store holds stays for any.
@@ -156,8 +160,7 @@ def containers_by_image(rows: Sequence[t.Any], *, keeps_targets: bool) -> dict[s
         PeerError: wrong-shape.
     """
     found: dict[str, tuple[Container, ...]] = {}
-    for at, values in enumerate(rows):
-        row = Fields(values, "list of containers", f"[{at}]")
+    for row in rows:
         name = next(iter(row.texts("Names")), row.text("Id")[:12]).lstrip("/")
         image = row.text("ImageID")
         container = Container(name, holds_image=keeps_targets or row.optional_text("State") in _HOLDING)

@@ -311,7 +311,12 @@ def test_a_daemon_that_dies_in_a_pull_names_nothing_and_the_next_pull_completes(
     made = push_image(shared_registry, "dies", layers=2, random_bytes=2_000_000, seed=12)
     with start_dockerd(tmp_path / "docker") as daemon, SlowLink(shared_registry.url, rate=1_000_000) as link:
         engine = engine_at(daemon.address)
-        killer = threading.Thread(target=lambda: link.wait_for(1_000_000, unless=lambda: False) and daemon.kill())
+
+        def kill_in_the_middle() -> None:
+            link.wait_for(1_000_000, unless=lambda: False)
+            daemon.kill()
+
+        killer = threading.Thread(target=kill_in_the_middle)
         killer.start()
         name, source = f"{link.host}/dies:1", at(link.host, "dies", made)
         with pytest.raises(UnavailableError) as raised:
