@@ -93,7 +93,7 @@ class DockerEngine:
             ConflictError: engine-conflict.
         """
         query = {"force": "1" if is_used else "0", "noprune": "0" if prunes else "1"}
-        self._api.change("DELETE", f"/images/{reference.without_digest()}", query)
+        self._api.change("DELETE", f"/images/{reference.without_digest()}", query=query)
 
     def reclaim(self) -> int:
         """Return 0: Docker removes what an image leaves behind together with its last name."""

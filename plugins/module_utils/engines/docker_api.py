@@ -103,7 +103,7 @@ class DockerApi:
         status, told, _headers = self._connection.request_json("GET", self._versioned(path), expect=(200, 404))
         return None if status == 404 else _object(told)
 
-    def change(self, method: t.Literal["POST", "DELETE"], path: str, query: Mapping[str, str]) -> bool:
+    def change(self, method: t.Literal["POST", "DELETE"], path: str, *, query: Mapping[str, str]) -> bool:
         """Let the daemon change something; False when it does not have it."""
         target = self._versioned(path)
         expect = (200, 201, 204, 404)
@@ -164,7 +164,7 @@ class DockerApi:
 
 def name_image(api: DockerApi, reference: Reference, *, image: str) -> bool:
     """Let a tag point at ``image`` (an ID or a name); False when the daemon does not have that. Idempotent."""
-    return api.change("POST", f"/images/{image}/tag", {"repo": reference.repository, "tag": reference.tag or ""})
+    return api.change("POST", f"/images/{image}/tag", query={"repo": reference.repository, "tag": reference.tag or ""})
 
 
 def _object(told: object) -> Fields:

@@ -82,7 +82,7 @@ class DockerTransfers:
                     fetched += self._fetch(reference, platform=platform, expires=expires)
             finally:
                 if is_mirror and not was_there:
-                    self._api.change("DELETE", f"/images/{source}", {"noprune": "1"})
+                    self._api.change("DELETE", f"/images/{source}", query={"noprune": "1"})
         return fetched
 
     def push(self, reference: Reference, *, image: str, deadline: float | None) -> None:
@@ -165,7 +165,7 @@ class DockerTransfers:
         names, has = _Names.of(told), platform_of(told)
         if len(names.tags) + len(names.pins) > 1:
             # Forced, or containers that use the image would be in the way although it stays.
-            self._api.change("DELETE", f"/images/{source}", {"force": "1", "noprune": "1"})
+            self._api.change("DELETE", f"/images/{source}", query={"force": "1", "noprune": "1"})
         elif has[:2] != platform[:2]:
             raise ConflictError(
                 f"{source.familiar} is on the host for {has}",
@@ -179,7 +179,7 @@ class DockerTransfers:
         """Let ``reference`` point at what it pointed at before, and ``image`` have the names it had."""
         if former is None:
             if names.survive(reference):
-                self._api.change("DELETE", f"/images/{reference}", {"noprune": "1"})
+                self._api.change("DELETE", f"/images/{reference}", query={"noprune": "1"})
             return
         self._name(reference, image=former.text("Id"))
         told = self._find(image)
@@ -187,7 +187,7 @@ class DockerTransfers:
             return
         for pin in _Names.of(told).pins:
             if pin.repository == reference.repository and pin not in names.pins:
-                self._api.change("DELETE", f"/images/{pin}", {"force": "1", "noprune": "1"})
+                self._api.change("DELETE", f"/images/{pin}", query={"force": "1", "noprune": "1"})
 
     def _name(self, reference: Reference, *, image: str) -> None:
         if not name_image(self._api, reference, image=image):
