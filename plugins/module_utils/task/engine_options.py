@@ -12,6 +12,7 @@ import typing as t
 
 from ..model.errors import InputError, Problem
 from ..wire.redact import redact_url
+from .option_problems import TLS, is_given, is_network
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,17 +23,6 @@ DOCKER_ADDRESS = "unix:///var/run/docker.sock"
 CONTAINERD_ADDRESS = "/run/containerd/containerd.sock"
 TIMEOUT_SECONDS = 60
 
-#: Options that belong to some engines only. Those about TLS are no errors elsewhere: see ``ignored_tls``.
-_OWNERS = {
-    "docker_host": ("docker", "podman"),
-    "api_version": ("docker",),
-    "executable": ("podman", "containerd"),
-    "containerd_address": ("containerd",),
-    "namespace": ("containerd",),
-    "store": ("containerd", "layout"),
-}
-_TLS = ("tls", "validate_certs", "tls_hostname", "ca_path", "client_cert", "client_key")
-_API_VERSION = re.compile(r"auto|[0-9]+\.[0-9]+")
 _YES = frozenset({"yes", "on", "true", "1", "y", "t", "1.0"})
 _NO = frozenset({"no", "off", "false", "0", "n", "f", "0.0"})
 
@@ -68,32 +58,6 @@ class ContainerdOptions(t.NamedTuple):
     timeout: float
 
 
-def is_given(params: Params, name: str) -> bool:
-    """Tell whether the task itself gives the option; an empty text takes a module default back."""
-    return params.get(name) not in (None, "")
-
-
-def engine_problems(params: Params) -> list[Problem]:
-    """Return what is wrong with the task's options of the engine, whatever the environment says.
-
-    With ``engine: auto`` options of engines that a host does not have play no part: one play serves them all.
-    """
-    engine, problems = params["engine"], []
-    for name, owners in _OWNERS.items():
-        if engine != "auto" and engine not in owners and is_given(params, name):
-            told = f"engine {engine} has no such option"
-            problems.append(Problem(name, told, f"leave it out; it is for {' and '.join(owners)}"))
-    for one, other in (("client_cert", "client_key"), ("client_key", "client_cert")):
-        if is_given(params, one) and not is_given(params, other):
-            problems.append(Problem(one, f"it is given without {other}", f"set {other} too: they belong together"))
-    if is_given(params, "api_version") and not _API_VERSION.fullmatch(params["api_version"]):
-        problems.append(Problem("api_version", f"{params['api_version']!r} is no version", "write auto, or like 1.41"))
-    if is_given(params, "store") and not os.path.isabs(params["store"]):
-        told = f"{params['store']!r} depends on where the module runs"
-        problems.append(Problem("store", told, "write it from / or ~ on"))
-    return problems
-
-
 def docker_options(params: Params, environ: Mapping[str, str]) -> DockerOptions:
     """Return how to reach Docker, with the names and variables of community.docker.
 
@@ -108,7 +72,7 @@ def docker_options(params: Params, environ: Mapping[str, str]) -> DockerOptions:
     tls, validates = given.switch("tls", "DOCKER_TLS"), given.switch("validate_certs", "DOCKER_TLS_VERIFY")
     is_https = address.startswith("https:")
     uses_tls = is_network(address) and bool(tls or validates or is_https)
-    files = [name for name in _TLS[2:] if is_given(params, name)]
+    files = [name for name in TLS[2:] if is_given(params, name)]
     if files and not uses_tls and is_network(address):
         told = f"the connection to {redact_url(address)} has no TLS"
         given.problems.append(Problem(files[0], told, "set tls or validate_certs, or leave it out"))
@@ -192,23 +156,6 @@ class _Given:
         """
         if self.problems:
             raise InputError.of(self.problems)
-
-
-def ignored_tls(params: Params, *, address: str = "") -> str:
-    """Return a warning about options of TLS that the task gives, and that play no part at ``address``; else ""."""
-    given = [name for name in _TLS if is_given(params, name)]
-    if not given or is_network(address):
-        return ""
-    verb = "is" if len(given) == 1 else "are"
-    return (
-        f"{', '.join(given)} {verb} about the connection to Docker over a network, and play no part here; "
-        "for registries there are registry_validate_certs and registry_ca_path"
-    )
-
-
-def is_network(address: str) -> bool:
-    """Tell whether an engine's address is not a socket of this host."""
-    return "://" in address and not address.startswith("unix:")
 
 
 def _file(folder: str, name: str) -> str:

@@ -12,7 +12,7 @@ import typing as t
 
 from ..engines.select import select_engine
 from ..model.errors import InputError
-from .engine_options import ignored_tls
+from .option_problems import ignored_tls
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping

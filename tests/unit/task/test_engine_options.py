@@ -13,9 +13,9 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import I
 from ansible_collections.fleet.images.plugins.module_utils.task.engine_options import (
     containerd_options,
     docker_options,
-    ignored_tls,
     podman_options,
 )
+from ansible_collections.fleet.images.plugins.module_utils.task.option_problems import ignored_tls
 from ansible_collections.fleet.images.tests.unit.task import params
 
 if t.TYPE_CHECKING:
