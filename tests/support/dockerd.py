@@ -22,16 +22,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleet.images.plugins.module_utils.engines.docker import DockerEngine
-from ansible_collections.fleet.images.plugins.module_utils.wire.engine_socket import EngineConnection, EngineEndpoint
 
 from .programs import MISSING, require, run, serve
 
 if t.TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Sequence
-
-    from ansible_collections.fleet.images.plugins.module_utils.wire.credentials import Credential
 
 
 _BRIDGES = 254
@@ -129,23 +125,6 @@ class Dockerd:
                 if mark in path.read_bytes() and int(path.parent.name) != os.getpid():
                     found.append(int(path.parent.name))
         return found
-
-
-def engine_at(
-    address: str,
-    *,
-    api_version: str = "auto",
-    timeout: float = 60,
-    credential: Credential | None = None,
-) -> DockerEngine:
-    """Return our engine for the daemon at ``address``; ``credential`` is for every registry. The caller closes it."""
-    endpoint = EngineEndpoint.parse(address)
-    return DockerEngine(
-        lambda: EngineConnection(endpoint, timeout=timeout),
-        place=address,
-        api_version=api_version,
-        credentials=lambda reference: credential,
-    )
 
 
 @contextmanager

@@ -27,7 +27,8 @@ from ansible_collections.fleet.images.plugins.module_utils.model.reference impor
     parse_image,
     parse_reference,
 )
-from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, engine_at, start_dockerd
+from ansible_collections.fleet.images.tests.support.docker_engine import engine_at
+from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, start_dockerd
 from ansible_collections.fleet.images.tests.support.images import push_image, push_index
 from ansible_collections.fleet.images.tests.support.registry import Registry
 

@@ -24,7 +24,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Container, Identity, Look
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_image, parse_reference
-from ansible_collections.fleet.images.tests.support.dockerd import engine_at
+from ansible_collections.fleet.images.tests.support.docker_engine import engine_at
 from ansible_collections.fleet.images.tests.support.simulated_dockerd import (
     CONTAINERD,
     SimulatedDockerd,

@@ -25,7 +25,8 @@ from ansible_collections.fleet.images.plugins.module_utils.model.host import Ide
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.wire.credentials import Credential
-from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, engine_at, start_dockerd
+from ansible_collections.fleet.images.tests.support.docker_engine import engine_at
+from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, start_dockerd
 from ansible_collections.fleet.images.tests.support.images import (
     DOCUMENT_TYPES,
     make_image,
@@ -308,12 +309,12 @@ def test_the_deadline_ends_a_pull_and_names_nothing(daemon: Dockerd, shared_regi
 def test_a_daemon_that_dies_in_a_pull_names_nothing_and_the_next_pull_completes(
     tmp_path: Path, shared_registry: Registry
 ) -> None:
-    made = push_image(shared_registry, "dies", layers=2, random_bytes=2_000_000, seed=12)
+    made = push_image(shared_registry, "dies", layers=2, random_bytes=800_000, seed=12)
     with start_dockerd(tmp_path / "docker") as daemon, SlowLink(shared_registry.url, rate=1_000_000) as link:
         engine = engine_at(daemon.address)
 
         def kill_in_the_middle() -> None:
-            link.wait_for(1_000_000, unless=lambda: False)
+            link.wait_for(300_000, unless=lambda: False)
             daemon.kill()
 
         killer = threading.Thread(target=kill_in_the_middle)
