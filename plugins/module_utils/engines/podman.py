@@ -120,7 +120,13 @@ class PodmanEngine:
             NotFoundError: image-not-found.
             UnsupportedError: podman-token-push.
         """
-        self._transfer.push(self._id_of(identity), reference, deadline=deadline)
+        image_id = self._id_of(identity)
+        try:
+            self._transfer.push(image_id, reference, deadline=deadline)
+        except PeerError as error:
+            if self._api.find(f"/images/{image_id}/json") is None:
+                raise _gone(image_id) from error
+            raise
 
     def reclaim(self) -> int:
         """See Engine. What no name needs went with the name."""
