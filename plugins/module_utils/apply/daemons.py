@@ -140,7 +140,7 @@ class _MayWriteError(Exception):
 
 
 def _confirm_writable(store: Repository) -> None:
-    """Begin an upload and give it up: only so a registry tells whether we may push. Nothing stays there.
+    """Begin an upload and give it up: only so a registry tells whether we may push. No content stays there.
 
     Raises:
         ImagesError: the registry refuses, or cannot be asked.

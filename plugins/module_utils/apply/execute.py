@@ -14,7 +14,6 @@ from ..model.errors import ApplyError, ImagesError
 from ..model.host import Identity
 from ..model.manifest import stored_manifest
 from ..plan.actions import Build, Pending, Pull, Push, Tag, Untag
-from .daemons import DaemonTransfers
 from .outcome import Outcome
 from .sources import NO_MIRRORS
 from .transfer import BlobCopy, Copies, Turns, patiently
@@ -29,6 +28,7 @@ if t.TYPE_CHECKING:
     from ..plan.actions import Action
     from ..plan.plan import Plan
     from ..stores.base import ContentStore
+    from .daemons import DaemonTransfers
     from .sources import Mirrors, OpenRepository
     from .transfer import Patience
 
@@ -84,6 +84,8 @@ class _Run:
         self._mirrors = mirrors
         self._daemon: DaemonTransfers | None = None
         if host.daemon is not None:
+            from .daemons import DaemonTransfers
+
             self._daemon = DaemonTransfers(host.daemon, registry=registry, mirrors=mirrors, patience=patience)
         self.made: dict[int, Identity] = {}
         self.pushed: dict[int, Digest] = {}

@@ -14,7 +14,7 @@ from ..model.mirror import mirrored
 from ..stores.base import ContentStore
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from ..model.descriptor import Descriptor
     from ..model.mirror import Mirror
@@ -75,7 +75,7 @@ class Mirrors:
         """``rows`` in the order in which they are asked; ``open`` opens the repository of a reference at a mirror."""
         self._rows = tuple(rows)
         self._open = open
-        self._down: set[str] = set()
+        self._down: dict[str, str] = {}  # registry -> what was wrong
         self._lock = threading.Lock()
 
     def first(
@@ -89,29 +89,29 @@ class Mirrors:
             ImagesError: the origin's failure; ``why`` tells those of the mirrors beside it.
         """
         failures: list[str] = []
-        for source in self._sources(reference) if reference.digest is not None else ():
-            try:
-                return attempt(source)
-            except _OF_A_SOURCE as error:
-                self._note(source, error)
-                failures.append(f"the mirror {source.reference.repository}: {error.what}")
+        for place in mirrored(reference, self._rows) if reference.digest is not None else ():
+            failure = self._failure_of(place)
+            if not failure:
+                try:
+                    return attempt(Source(place, self._open(place)))
+                except _OF_A_SOURCE as error:
+                    failure = self._note(place, error)
+            failures.append(f"the mirror {place.repository}: {failure}")
         try:
             return origin()
         except ImagesError as error:
             error.why = "; ".join(part for part in (error.why, *failures) if part)
             raise
 
-    def _sources(self, reference: Reference) -> Iterator[Source]:
-        for place in mirrored(reference, self._rows):
-            with self._lock:
-                is_down = place.registry in self._down
-            if not is_down:
-                yield Source(place, self._open(place))
+    def _failure_of(self, place: Reference) -> str:
+        with self._lock:
+            return self._down.get(place.registry, "")
 
-    def _note(self, source: Source, error: ImagesError) -> None:
+    def _note(self, place: Reference, error: ImagesError) -> str:
         if error.code in _DOWN:
             with self._lock:
-                self._down.add(source.reference.registry)
+                self._down.setdefault(place.registry, error.what)
+        return error.what
 
 
 def _no_mirror(reference: Reference) -> t.NoReturn:

@@ -179,6 +179,18 @@ def test_of_all_that_failed_the_origin_is_told_and_the_mirrors_are_evidence(stor
     assert error.why == "the mirror one.test/app: It is not there; the mirror two.test/app: It is cut"
 
 
+def test_a_mirror_that_was_found_down_before_is_evidence_too(story: Story) -> None:
+    made = image(1)
+    second = min(made.config, *made.layers, key=lambda blob: len(blob.data))
+    serve(story, Failing(AuthError("refused", code="denied"), digests=[second.digest]), ("r.test/app:1", made))
+    down = Down()
+    story.registries.place(parse_reference("m.test/app:1"), down)
+    with pytest.raises(ApplyError) as caught:
+        apply(story, story.plan(present("r.test/app:1")), mirrors=mirrors_of(story, "m.test"), patience=ONE_BY_ONE)
+    assert caught.value.failed["pull r.test/app:1"].why == "the mirror m.test/app: no answer"
+    assert down.asked == 1
+
+
 def test_the_origin_is_tried_again_and_mirrors_are_not(story: Story) -> None:
     made, pauses = image(1), list[float]()
     origin = Failing(UnavailableError("busy", code="busy"), digests=[made.layers[0].digest], times=2)
