@@ -15,6 +15,7 @@ from ..model.errors import ConflictError, NotFoundError
 from ..model.host import Abilities, Container, Identity, LocalImage, Look, Observed, Space
 from ..model.media_types import is_index
 from ..wire.ctr import CHOSEN_LABEL
+from ..wire.ctr_tables import IMPORT_HANDLE
 from .base import Description
 from .host_platform import host_platform
 
@@ -74,10 +75,14 @@ class ContainerdEngine:
         return self._observed(images, blobs=frozenset(map(_digest, held)) | self._staged())
 
     def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:
-        """See Engine. An image that was chosen from an index is named by the index, as containerd's own pull does."""
-        content, rows = self._content(True), self._ctr.images()
+        """See Engine. An image that was chosen from an index is named by the index, as containerd's own pull does.
+
+        Raises:
+            NotFoundError: image-not-found; blob-not-found.
+        """
+        content = self._content(True)
         name, target = str(reference.without_digest()), identity.index_digest or identity.manifest_digest
-        named = [row.name for row in rows if row.digest == target]
+        named = [row.name for row in self._ctr.names_of(target)] if target is not None else []
         is_chosen = identity.index_digest is not None and identity.manifest_digest is not None
         if is_chosen or (identity.manifest_digest is not None and (not named or content.staged())):
             content.publish(reference, identity=identity, host=host_platform())
@@ -90,15 +95,14 @@ class ContainerdEngine:
                 subject=str(reference),
             )
         elif name not in named:
-            self._ctr.run("images", "tag", "--force", named[0], name)
+            self._move(name, named[0])
 
     def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
         """See Engine. The content of an image without a name goes at once; what runs has a file system of its own."""
-        name, rows = str(reference.without_digest()), self._ctr.images()
-        target = next((row.digest for row in rows if row.name == name), None)
-        if target is None:
+        row = self._ctr.image(str(reference.without_digest()))
+        if row is None:
             return
-        same = [row for row in rows if row.digest == target]
+        same = self._ctr.names_of(row.digest)
         going = _names_going(reference, same)
         if all(row.is_handle or row.name in going for row in same):
             if not is_used:
@@ -120,7 +124,7 @@ class ContainerdEngine:
         """
         from .containerd_details import documents, gone
 
-        rows, held = self._ctr.images(), self._ctr.content()
+        rows, held = self._ctr.names_of(Digest.parse(image.id)), self._ctr.content()
         found = documents(image, ctr=self._ctr, held=held, rows=rows)
         if found.manifest is None:
             raise gone(image)
@@ -163,6 +167,13 @@ class ContainerdEngine:
                 if image is not None:
                     found.add(image.id)
         return found
+
+    def _move(self, name: str, source: str) -> None:
+        """Let ``name`` point at what ``source`` does; what lost its last name by this is gone on return."""
+        is_new = self._ctr.image(name) is None
+        self._ctr.run("images", "tag", "--force", source, *([name] if is_new else [IMPORT_HANDLE + "move", name]))
+        if not is_new:
+            self._ctr.run("images", "rm", "--sync", IMPORT_HANDLE + "move")
 
     def _refuse_used(self, reference: Reference, same: Sequence[ImageRow]) -> None:
         names = {row.name for row in same}

@@ -45,7 +45,7 @@ class ContainerdStore:
         """Take both; containerd is asked when content is first needed, and its answer kept."""
         self._ctr = ctr
         self._staging = staging
-        self._asking = threading.Lock()
+        self._asking, self._importing = threading.Lock(), threading.Lock()
         self._held: frozenset[str] | None = None
 
     def resolve(self, reference: Reference) -> Descriptor:
@@ -170,7 +170,8 @@ class ContainerdStore:
         from .containerd_import import Import, import_image
 
         image = Import(str(reference.without_digest()), manifest, index, platform, unpacks, self.open)
-        held = import_image(image, ctr=self._ctr)
+        with self._importing:
+            held = import_image(image, ctr=self._ctr)
         with self._asking:
             self._held = held
         with explained(self._staging.root):

@@ -18,7 +18,7 @@ from ..wire.streams import pieces
 from . import content_graph
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
@@ -62,7 +62,8 @@ def import_image(image: Import, *, ctr: Ctr) -> frozenset[str]:
 
     Sent are the documents and the layers that containerd lacks. A name of our own holds the image until all of it is
     there and unpacked; only then the wanted name is set, in one step, and the other one goes. An import that is stopped
-    may be run again, and leaves at worst the name of our own, which the next one of the same image removes.
+    may be run again, and leaves at worst the name of our own, which the next one of the same image removes. Another
+    platform of the same index stays while another name may mean it.
 
     Raises:
         ConflictError: missing-child: a layer went away meanwhile.
@@ -70,9 +71,8 @@ def import_image(image: Import, *, ctr: Ctr) -> frozenset[str]:
     """
     held = ctr.content()
     others = _other_manifests(image, held)
-    if others:  # an import of one platform forgets that the index leads to others, and their content would go
-        keys = [f"{_LABEL}{digest.short}={digest}" for digest in others]
-        ctr.run("content", "label", str(image.target.digest), *keys)
+    # An import of one platform forgets that the index leads to others, and their content would go.
+    _label(image, {_LABEL + digest.short: str(digest) for digest in others}, ctr=ctr)
     layers = image.manifest.moved_blobs()[1:]
     lacking = [layer for layer in layers if str(layer.digest) not in held]
     handle = f"{IMPORT_HANDLE}{image.target.digest}"
@@ -87,10 +87,12 @@ def import_image(image: Import, *, ctr: Ctr) -> frozenset[str]:
             ctr.run("images", "label", image.name, f"{CHOSEN_LABEL}={chosen}")
     except BaseException:
         with contextlib.suppress(ImagesError):  # what stopped the import is what matters
-            ctr.run("images", "rm", "--sync", handle)
+            ctr.run("images", "rm", handle)
         raise
-    ctr.run("images", "rm", "--sync", handle)
-    return held
+    if others and all(row.is_import or row.name == image.name for row in ctr.names_of(image.target.digest)):
+        _label(image, {_LABEL + digest.short: "" for digest in others}, ctr=ctr)
+    ctr.run("images", "rm", "--sync", handle)  # what lost its last name by this is gone on return
+    return ctr.content()
 
 
 def _other_manifests(image: Import, held: frozenset[str]) -> list[Digest]:
@@ -99,6 +101,12 @@ def _other_manifests(image: Import, held: frozenset[str]) -> list[Digest]:
         return []
     own = image.manifest.descriptor.digest
     return [entry.digest for entry in image.chosen_from.manifests if str(entry.digest) in held and entry.digest != own]
+
+
+def _label(image: Import, labels: Mapping[str, str], *, ctr: Ctr) -> None:
+    """Set labels on the content that the name points at; an empty value removes one."""
+    if labels:
+        ctr.run("content", "label", str(image.target.digest), *(f"{key}={value}" for key, value in labels.items()))
 
 
 def _import(image: Import, name: str, *, ctr: Ctr, layers: Sequence[Descriptor], unpacks: bool) -> None:

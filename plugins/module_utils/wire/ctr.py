@@ -68,7 +68,11 @@ class Ctr:
 
     def image(self, name: str) -> ImageRow | None:
         """Return the image of exactly this name, None if there is none. Raises as ``images``."""
-        return next((row for row in self.images(f'name=="{name}"') if row.name == name), None)
+        return next(iter(self.images(f'name=="{name}"')), None)
+
+    def names_of(self, target: Digest) -> list[ImageRow]:
+        """Return every name that points at ``target``. Raises as ``images``."""
+        return self.images(f'target.digest=="{target}"')
 
     def containers(self) -> list[ContainerRow]:
         """Return every container of the namespace with the name of its image. Raises as ``images``."""

@@ -201,6 +201,7 @@ def test_a_name_changes_its_platform(host: Host) -> None:
     assert str(host.image("app:1", detailed=True).platform) == ARM64
     host.pull("app:1", AMD, BOTH)
     assert str(host.image("app:1", detailed=True).platform) == AMD64
+    assert host.held() == parts_of(AMD) | {BOTH.digest}
 
 
 def test_what_is_held_or_staged_need_not_be_fetched(host: Host) -> None:

@@ -69,7 +69,7 @@ def test_an_empty_table_has_no_rows() -> None:
 
 @pytest.mark.parametrize(
     "table",
-    ["", "NAME DIGEST\n", "REF TYPE DIGEST SIZE\nr.test/app:1 only-a-type\n", "REF TYPE DIGEST\nr.test/a:1 type none\n"],
+    ["", "NAME DIGEST\n", "REF TYPE DIGEST SIZE\nr.test/a:1 only-a-type\n", "REF TYPE DIGEST\nr.test/a:1 type none\n"],
 )
 def test_a_table_that_is_not_understood_is_refused(table: str) -> None:
     with pytest.raises(PeerError) as caught:
