@@ -36,6 +36,7 @@ from ansible_collections.fleet.images.tests.support.images import (
     push_index,
     request,
 )
+from ansible_collections.fleet.images.tests.support.programs import run
 from ansible_collections.fleet.images.tests.support.registry import Registry, RegistryOptions
 from ansible_collections.fleet.images.tests.support.slow_link import SlowLink
 
@@ -329,6 +330,29 @@ def test_a_daemon_that_dies_in_a_pull_names_nothing_and_the_next_pull_completes(
         pull(engine, name, source)
         engine.close()
         assert id_of(daemon, name) == made.config.digest
+
+
+def test_a_full_disk_is_the_daemons_failure_and_with_room_the_next_pull_completes(
+    tmp_path: Path, shared_registry: Registry
+) -> None:
+    made = push_image(shared_registry, "large", layers=3, random_bytes=8_000_000, seed=14)
+    name = shared_registry.reference("large", "1")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", disk])
+    try:
+        with start_dockerd(disk / "docker") as daemon:
+            engine = engine_at(daemon.address)
+            with pytest.raises(PeerError) as raised:
+                pull(engine, name, at(shared_registry.host, "large", made))
+            assert raised.value.code == "engine-pull-failed"
+            assert everything(daemon) == set()
+            run(["mount", "-o", "remount,size=128m", disk])
+            pull(engine, name, at(shared_registry.host, "large", made))
+            engine.close()
+            assert id_of(daemon, name) == made.config.digest
+    finally:
+        run(["umount", disk])
 
 
 def test_a_layer_that_the_registry_lost_is_the_daemons_failure(
