@@ -13,17 +13,21 @@ from ansible_collections.fleet.images.plugins.module_utils.apply.transfer import
 from ansible_collections.fleet.images.plugins.module_utils.apply.verify import verify
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import PeerError
-from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
+from ansible_collections.fleet.images.plugins.module_utils.model.host import Container, Identity, Look
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.plan.planner import plan_images
-from ansible_collections.fleet.images.plugins.module_utils.plan.questions import ask
+from ansible_collections.fleet.images.plugins.module_utils.plan.questions import ask, look_for
 from ansible_collections.fleet.images.plugins.module_utils.task.desired import read_state
 from ansible_collections.fleet.images.plugins.module_utils.task.options import COMMON
 from ansible_collections.fleet.images.plugins.module_utils.task.resolve import resolve
 from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex, make_image, make_index
+from ansible_collections.fleet.images.tests.support.memory_daemon import MemoryDaemon
 from ansible_collections.fleet.images.tests.support.memory_engine import (
     AMD64,
     ARM64,
+    DOCKER,
+    EMBEDDED,
+    TARGET,
     MemoryContent,
     MemoryEngine,
     MemoryRegistries,
@@ -34,6 +38,7 @@ from hypothesis import strategies as st
 
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.apply.outcome import Outcome
+    from ansible_collections.fleet.images.plugins.module_utils.model.host import Observed
     from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
     from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired, DesiredImage
     from ansible_collections.fleet.images.plugins.module_utils.plan.plan import Plan
@@ -67,6 +72,8 @@ DOCUMENTS: dict[str, MadeImage | MadeIndex] = {
     "an index that is wrong about its image": make_index([_image(7, "arm64")._replace(platform="linux/amd64")]),
     **{f"built {key}": image for key, image in BUILT.items()},
 }
+PARENTS = tuple(_image(80 + at) for at in range(3))
+KINDS = {"docker": DOCKER, "embedded": EMBEDDED, "target": TARGET}
 WRONG = DOCUMENTS["an index that is wrong about its image"]
 NAMES = ("app:1", "app:2", "tool:1", "team/app:1", "team/tool:2", "r.test/app:1", "r.test/x/y:z")
 EXTRA_NAMES = ("app:latest", "app:2", "tool:stable", "r.test/app:1")
@@ -99,21 +106,32 @@ class HeldImage(t.NamedTuple):
 
 
 class World(t.NamedTuple):
-    """A world before a task, and the options of that task."""
+    """A world before a task, and the options of that task.
 
+    ``kind`` is that of the engine, see KINDS. ``used`` are names whose images containers use, with whether a container
+    holds its image; ``based`` are names whose images were built on a nameless one, those with the same number on one.
+    """
+
+    kind: str
     platform: Platform
     held: dict[str, HeldImage]
     lost: tuple[tuple[str, int], ...]
     remotes: dict[str, str]
     params: dict[str, t.Any]
+    used: dict[str, bool]
+    based: dict[str, int]
 
 
 class Life:
     """A world that tasks run in."""
 
     def __init__(self, world: World) -> None:
-        self.engine = MemoryEngine(world.platform)
         self.registries = MemoryRegistries()
+        self.engine = (
+            MemoryDaemon(self.registries, platform=world.platform)
+            if world.kind == "docker"
+            else MemoryEngine(world.platform, abilities=KINDS[world.kind])
+        )
         for name in (*NAMES, *EXTRA_NAMES):
             self.registries(parse_reference(name)).copy_from(_STOCK)
         for name, key in world.remotes.items():
@@ -124,19 +142,41 @@ class Life:
                 image = document.images[held.at % len(document.images)]
                 self.engine.hold(image, name, index=document if held.is_index_known else None)
             else:
-                self.engine.hold(document, name)
-        for name, at in world.lost:
+                self.engine.hold(document, name, is_pulled=held.is_index_known)
+        self._use(world)
+        for name, at in world.lost if world.kind == "embedded" else ():
             if name in world.held:
                 self._lose(world.held[name], at)
 
     def names(self) -> dict[str, str]:
         """Return every name on the host and at registries (marked so) with its digest, as plans show them."""
-        host = {str(name): str(key.chosen_from or key.manifest) for name, key in self.engine.names.items()}
+        host = {
+            str(name): str(image.identity.digest or f"image {image.id}")
+            for name, image in self.engine.observe().by_name.items()
+        }
         return {**host, **{f"{name} (registry)": digest for name, digest in self.registries.tags().items()}}
+
+    def held(self) -> dict[str, str]:
+        """Return the image ID of every name on the host, and the digest of every name at registries, marked so."""
+        host = {str(name): image.id for name, image in self.engine.observe().by_name.items()}
+        return {**host, **{f"{name} (registry)": digest for name, digest in self.registries.tags().items()}}
+
+    def digests(self, name: str) -> set[str]:
+        """Return all that a plan may call what ``name`` holds on the host."""
+        image = self.engine.observe().by_name.get(parse_reference(name.partition(" ")[0]))
+        return {f"image {image.id}", *map(str, image.identity.digests)} if image is not None else set()
+
+    def ids(self) -> set[str]:
+        """Return the IDs of all images on the host."""
+        return {image.id for image in self.engine.observe(Look(parents=True)).images}
+
+    def observe(self, desired: Desired) -> Observed:
+        """Return what a plan for ``desired`` knows of the host."""
+        return self.engine.observe(look_for(desired))
 
     def questions(self, desired: Desired) -> Questions:
         """Return what a plan for ``desired`` must know."""
-        return ask(desired, self.engine.observe())
+        return ask(desired, self.observe(desired))
 
     def answers(self, desired: Desired) -> Answers:
         """Return what the registries say."""
@@ -144,11 +184,12 @@ class Life:
 
     def plan(self, desired: Desired) -> Plan:
         """Return the plan for ``desired``."""
-        return plan_images(desired, self.engine.observe(), answers=self.answers(desired))
+        return plan_images(desired, self.observe(desired), answers=self.answers(desired))
 
     def apply(self, plan: Plan) -> Outcome:
         """Carry ``plan`` out and confirm what it promised."""
-        host = Host(self.engine, lambda: self.engine.content, self._build)
+        daemon = self.engine if isinstance(self.engine, MemoryDaemon) else None
+        host = Host(self.engine, lambda: self.engine.content, self._build, daemon)
         patience = Patience(2, lambda failures, elapsed: None)
         outcome = apply_plan(plan, host=host, registry=self.registries, patience=patience)
         try:
@@ -158,6 +199,20 @@ class Life:
                 reject()
             raise
         return outcome
+
+    def _use(self, world: World) -> None:
+        """Let containers use images, and images be built on others."""
+        for name, holds in world.used.items():
+            if name in world.held:
+                image = self.engine.image_id(self.engine.names[parse_reference(name)])
+                self.engine.containers[image] = (Container(f"web-{name}", holds), Container("idle", False))
+        for name, number in world.based.items() if world.kind == "docker" else ():
+            if name in world.held:
+                image = self.engine.image_id(self.engine.names[parse_reference(name)])
+                parent = self.engine.hold(PARENTS[number]).id
+                self.engine.parents[image] = parent
+                if number == 1:
+                    self.engine.parents[parent] = self.engine.hold(PARENTS[2]).id
 
     def _build(self, spec: object) -> Identity:
         image = BUILT[str(spec)]
@@ -269,6 +324,13 @@ _LOST = st.lists(st.tuples(_NAME, st.integers(0, 4)), max_size=1).map(tuple)
 _REMOTES = st.dictionaries(_NAME, _DOCUMENT_KEYS, max_size=4).map(lambda some: {**dict.fromkeys(NAMES, "one"), **some})
 
 
-def worlds() -> st.SearchStrategy[World]:
-    """Return worlds and a task in each. Many tasks contradict themselves, or want what cannot be had."""
-    return st.builds(World, st.sampled_from([AMD64, AMD64, ARM64]), _HELD, _LOST, _REMOTES, _PARAMS)
+_USED = st.dictionaries(st.sampled_from((*NAMES[:4], "stray:1")), st.booleans(), max_size=3)
+_BASED = st.dictionaries(st.sampled_from((*NAMES[:3], "stray:1")), st.integers(0, 1), max_size=2)
+
+
+def worlds(*kinds: str) -> st.SearchStrategy[World]:
+    """Return worlds, of all kinds unless told, and a task in each. Many contradict themselves, or cannot be had."""
+    kind = st.sampled_from(kinds or sorted(KINDS))
+    return st.builds(
+        World, kind, st.sampled_from([AMD64, AMD64, ARM64]), _HELD, _LOST, _REMOTES, _PARAMS, _USED, _BASED
+    )

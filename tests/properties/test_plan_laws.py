@@ -86,27 +86,32 @@ def test_a_plan_for_a_contradictory_or_impossible_task_fails_with_an_explained_e
 
 def digests(names: t.Mapping[str, str]) -> dict[str, str]:
     """Return what names point at, without what a plan tells behind a digest that stays: a platform, or damage."""
-    return {name: text.partition(" ")[0] for name, text in names.items()}
+    return {name: text.partition(" (")[0] for name, text in names.items()}
 
 
 @law
 @given(worlds())
 def test_honesty_the_names_change_as_the_plan_says_and_no_others(world: World) -> None:
     life, _desired, plan = begin(world)
-    before = life.names()
+    before, held = life.names(), life.held()
     assert {name: before.get(name) for name in plan.names_before} == digests(plan.names_before)
     outcome = life.apply(plan)
     after = life.names()
-    built = {str(identity.digest) for identity in outcome.built.values()}
+    built = {str(digest) for identity in outcome.built.values() for digest in identity.digests}
+    built.update(map(str, outcome.pushed.values()))
     changed = {*plan.names_before, *plan.names_after}
     for name in changed:
         planned = plan.names_after.get(name)
         if planned == "(built in this run)":
-            assert after.get(name) in built
+            assert after.get(name) in built or not built.isdisjoint(life.digests(name))
+        elif planned == "(the engine makes its manifest)":
+            assert after.get(name) in set(map(str, outcome.pushed.values()))
+        elif planned is not None and not name.endswith(" (registry)"):
+            assert digests({name: planned})[name] in life.digests(name)
         else:
             assert after.get(name) == digests(plan.names_after).get(name)
-    assert {name: value for name, value in after.items() if name not in changed} == {
-        name: value for name, value in before.items() if name not in changed
+    assert {name: value for name, value in life.held().items() if name not in changed} == {
+        name: value for name, value in held.items() if name not in changed
     }
 
 
@@ -115,8 +120,9 @@ def test_honesty_the_names_change_as_the_plan_says_and_no_others(world: World) -
 def test_honesty_a_dry_run_reports_what_a_real_run_reports(world: World) -> None:
     life, _desired, plan = begin(world)
     dry = report(plan, outcome=Outcome(), engine=life.engine)
-    real = report(plan, outcome=life.apply(plan), engine=life.engine)
-    if any(isinstance(action, Build) for action in plan.actions):
+    outcome = life.apply(plan)
+    real = report(plan, outcome=outcome, engine=life.engine)
+    if outcome.built or outcome.pushed:
         dry, real = _without_digests(dry, known=dry), _without_digests(real, known=dry)
     assert dry == real
     assert dry["changed"] == bool(plan.actions)
@@ -124,7 +130,7 @@ def test_honesty_a_dry_run_reports_what_a_real_run_reports(world: World) -> None
 
 
 @law
-@given(worlds())
+@given(worlds("embedded", "target"))
 def test_bytes_are_counted_once_and_exactly_those_that_move(world: World) -> None:
     life, _desired, plan = begin(world)
     written = life.engine.content.written
@@ -159,7 +165,7 @@ def test_exactly_what_was_asked_is_looked_up(world: World) -> None:
         reject()
     watched = answers._replace(images=Watched(answers.images), remotes=Watched(answers.remotes))
     try:
-        plan_images(desired, life.engine.observe(), answers=watched)
+        plan_images(desired, life.observe(desired), answers=watched)
     except ImagesError:
         return
     assert watched.images.seen == set(answers.images)  # type: ignore[attr-defined]
@@ -175,7 +181,8 @@ def test_what_is_wanted_is_there_whole_and_what_is_not_wanted_is_gone(world: Wor
     for item in desired.images:
         found = [observed.find(name) for name in item.candidates]
         if not item.is_present:
-            assert found == [None] * len(found) or len(found) > 1
+            users = [image for image in found if image is not None and life.engine.containers.get(image.id)]
+            assert found == [None] * len(found) or len(found) > 1 or (users and desired.in_use != "fail")
             continue
         if found == [None]:  # held by a name whose index is not known: the registry says that it is the pinned one
             (wanted,) = item.candidates
@@ -194,7 +201,7 @@ def test_what_is_wanted_is_there_whole_and_what_is_not_wanted_is_gone(world: Wor
 @given(worlds())
 def test_protected_names_and_without_removal_all_names_that_no_item_means_stay(world: World) -> None:
     life, desired, plan = begin(world)
-    before = dict(life.engine.names)
+    before = {name: key for name, key in life.engine.names.items() if name.tag is not None}
     life.apply(plan)
     meant = set().union(*(names_of(item) for item in desired.images))
     for name, key in before.items():
@@ -209,6 +216,32 @@ def test_protected_names_and_without_removal_all_names_that_no_item_means_stay(w
         if isinstance(action, Untag) and action.cause == "not listed":
             assert desired.removes_unlisted
             assert not any(is_match(action.reference, pattern) for pattern in desired.protect)
+
+
+@law
+@given(worlds("docker", "target"))
+def test_honesty_exactly_the_images_go_that_the_plan_says(world: World) -> None:
+    life, _desired, plan = begin(world)
+    before, containers = life.ids(), dict(life.engine.containers)
+    life.apply(plan)
+    told = [image for action in plan.actions if isinstance(action, Untag) for image in action.deletes]
+    assert len(told) == len(set(told))
+    assert sorted(told) == sorted(life.engine.deleted) == sorted(before - life.ids())
+    assert life.engine.containers == containers
+
+
+@law
+@given(worlds())
+def test_removal_leaves_an_image_in_use_a_name_unless_told_otherwise(world: World) -> None:
+    life, desired, plan = begin(world)
+    used = {image for image, users in life.engine.containers.items() if users}
+    held_by = {image for image in used if any(user.holds_image for user in life.engine.containers[image])}
+    life.apply(plan)
+    untagged = [action for action in plan.actions if isinstance(action, Untag)]
+    assert held_by.isdisjoint(image for action in untagged for image in action.deletes)
+    if desired.in_use != "untag":
+        assert used.isdisjoint(image for action in untagged for image in action.deletes)
+        assert not any(action.is_used for action in untagged)
 
 
 @law

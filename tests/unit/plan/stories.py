@@ -19,13 +19,13 @@ from ansible_collections.fleet.images.plugins.module_utils.model.reference impor
 )
 from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired, DesiredBuild, DesiredImage
 from ansible_collections.fleet.images.plugins.module_utils.plan.planner import plan_images
-from ansible_collections.fleet.images.plugins.module_utils.plan.questions import ask
+from ansible_collections.fleet.images.plugins.module_utils.plan.questions import ask, look_for
 from ansible_collections.fleet.images.plugins.module_utils.task.resolve import resolve
 from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex, make_image, make_index
 from ansible_collections.fleet.images.tests.support.memory_engine import MemoryEngine, MemoryRegistries
 
 if t.TYPE_CHECKING:
-    from ansible_collections.fleet.images.plugins.module_utils.plan.desired import PullPolicy
+    from ansible_collections.fleet.images.plugins.module_utils.plan.desired import InUse, PullPolicy
     from ansible_collections.fleet.images.plugins.module_utils.plan.plan import Plan
     from ansible_collections.fleet.images.plugins.module_utils.task.resolve import OpenRegistry
 
@@ -39,11 +39,18 @@ class Story:
         self.host = MemoryEngine()
         self.registries = MemoryRegistries()
 
-    def plan(self, *wanted: DesiredImage, removes_unlisted: bool = False, protect: tuple[str, ...] = ()) -> Plan:
+    def plan(
+        self,
+        *wanted: DesiredImage,
+        removes_unlisted: bool = False,
+        protect: tuple[str, ...] = (),
+        in_use: InUse = "fail",
+        prunes: bool = True,
+    ) -> Plan:
         """Return the plan for ``wanted``; the path of each is its place, as in ``images[0]``."""
         items = tuple(item._replace(path=f"images[{at}]") for at, item in enumerate(wanted))
-        desired = Desired(items, removes_unlisted, protect)
-        observed = self.host.observe()
+        desired = Desired(items, removes_unlisted, protect, in_use, prunes)
+        observed = self.host.observe(look_for(desired))
         self.registries.requests.clear()
         answers = resolve(ask(desired, observed), registry=t.cast("OpenRegistry", self.registries), parallel=1)
         return plan_images(desired, observed, answers=answers)
