@@ -112,7 +112,8 @@ images:
       type: str
       sample: ""
     digest:
-      description: What the name points at afterwards. Empty when it has gone, or when only the build will tell.
+      description: What the name points at afterwards. Empty when it has gone, when only the build will tell, or when
+        no registry knows the image. Docker and Podman then know no digest of it.
       type: str
       sample: ""
     previous_digest:
@@ -155,7 +156,8 @@ actions:
       type: str
       sample: docker.io/library/redis:6
     digest:
-      description: What it points at afterwards. Empty when it goes, or when only the build will tell.
+      description: What it points at afterwards. Empty when it goes, or when only the build will tell, or the registry
+        after a push. Docker and Podman make the manifest anew when they push.
       type: str
       sample: ""
     previous_digest:

@@ -102,7 +102,8 @@ images:
       type: str
       sample: sha256:0a3e5d7c9b1f2e4d6c8a0b2d4f6e8c1a3b5d7f9e0c2a4b6d8f1e3c5a7b9d0f2e
     digest:
-      description: What the name points at afterwards. Empty when it has gone, or when only the build will tell.
+      description: What the name points at afterwards. Empty when it has gone, when only the build will tell, or when
+        no registry knows the image. Docker and Podman then know no digest of it.
       type: str
       sample: sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889
     previous_digest:
@@ -145,7 +146,8 @@ actions:
       type: str
       sample: docker.io/library/app:current
     digest:
-      description: What it points at afterwards. Empty when it goes, or when only the build will tell.
+      description: What it points at afterwards. Empty when it goes, or when only the build will tell, or the registry
+        after a push. Docker and Podman make the manifest anew when they push.
       type: str
       sample: "sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889"
     previous_digest:
