@@ -155,7 +155,7 @@ class PodmanHost(EngineHost):
     def state(self) -> str:
         told = ("Id", "Names", "RepoDigests")
         images = sorted(json.dumps([row.get(key) for key in told]) for row in self._rows())
-        return "\n".join([*images, *sorted(self._lines("ps", "-a", "--format", "{{.ID}} {{.State}}"))])
+        return "\n".join([*images, str(sorted(self.containers().items()))])
 
     def images(self) -> dict[str, str]:
         return {
@@ -170,8 +170,8 @@ class PodmanHost(EngineHost):
         self.podman.cli(*command, "--name", container, "--network", "none", "--pull", "never", image)
 
     def containers(self) -> dict[str, bool]:
-        rows = self._lines("ps", "-a", "--format", "{{.Names}} {{.State}}")
-        return {name: state == "running" for name, state in (row.split(" ") for row in rows)}
+        rows = json.loads(self.podman.cli("ps", "--all", "--format", "json") or "[]")
+        return {row["Names"][0]: row["State"] == "running" for row in rows}
 
     def drop(self, container: str) -> None:
         self.podman.cli("rm", "--force", "--time", "0", container)
@@ -179,9 +179,6 @@ class PodmanHost(EngineHost):
     def _rows(self) -> list[dict[str, t.Any]]:
         rows: list[dict[str, t.Any]] = json.loads(self.podman.cli("images", "--all", "--format", "json"))
         return rows
-
-    def _lines(self, *words: str) -> list[str]:
-        return self.podman.cli(*words).decode().splitlines()
 
 
 class ContainerdHost(EngineHost):
