@@ -43,9 +43,9 @@ options:
     elements: str
     aliases: [dest, destination]
 notes:
-  - Docker and Podman push by themselves and make the manifest anew, so its digest may differ from the one that the image
-    was pulled by, and check mode cannot tell it. An image is pushed again only if the registry has another configuration
-    under the name. Containerd and the embedded store push the very bytes that they hold.
+  - Docker and Podman push by themselves and make the manifest anew, so its digest may differ from the one that the
+    image was pulled by, and check mode cannot tell it. An image is pushed again only if the registry has another
+    configuration under the name. Containerd and the embedded store push the very bytes that they hold.
 seealso:
   - module: fleet.images.image_state
     description: Bring a host to a list of images, in one task.
