@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.errors import ConflictError, NotFoundError, PeerError
+from ..model.errors import ConflictError, PeerError
 from ..model.fields import Fields
 from ..model.host import Abilities, Look, Observed, Space
 from .base import Description
 from .host_platform import host_platform
 from .podman_api import PodmanApi
 from .podman_images import containers_by_image, inspected_platform, local_images, names_of
+from .podman_names import PodmanNames, gone
 from .podman_transfer import PodmanTransfer
 
 if t.TYPE_CHECKING:
@@ -24,9 +25,6 @@ if t.TYPE_CHECKING:
     from ..wire.credentials import Credential
     from .base import Daemon, Engine
     from .podman_api import Service
-
-_IN_USE = 2  # the exit code of a removal, as podman-rmi(1) has it
-_REMOVED = (0, 1)  # 1: it was gone already
 
 
 class PodmanEngine:
@@ -52,6 +50,7 @@ class PodmanEngine:
         self.place = service.place
         self._service = service
         self._api = PodmanApi(service)
+        self._names = PodmanNames(self._api)
         self._transfer = PodmanTransfer(self._api, credentials=credentials, validate_certs=validate_certs)
 
     def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
@@ -71,11 +70,11 @@ class PodmanEngine:
         Raises:
             NotFoundError: image-not-found.
         """
-        self._name(self._id_of(identity), reference)
+        self._names.add(self._id_of(identity), reference)
 
     def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
         """See Engine."""
-        row = self._row(reference)
+        row = self._names.row(reference)
         if row is None:
             return
         image_id = row.text("Id")
@@ -87,8 +86,8 @@ class PodmanEngine:
         if is_last and not is_used:
             self._refuse_if_used(image_id, reference)
         for name in going:
-            self._drop(image_id, name)
-        if is_last and not self._remove(image_id, prunes=prunes) and not is_used:
+            self._names.drop(image_id, name)
+        if is_last and not self._names.remove(image_id, prunes=prunes) and not is_used:
             self._refuse_if_used(image_id, reference, is_untagged=True)
 
     def pull(
@@ -101,16 +100,16 @@ class PodmanEngine:
         manifest moves.
         """
         is_mirrored = source.repository != reference.repository
-        had_name = is_mirrored and self._row(source) is not None
+        had_name = is_mirrored and self._names.row(source) is not None
         image_id = self._transfer.pull(source, platform=platform, deadline=deadline)
         try:
             if reference.tag is not None:
-                self._name(image_id, reference)
+                self._names.add(image_id, reference)
             elif is_mirrored:
                 self._transfer.pull(reference, platform=platform, deadline=deadline)
         finally:
             if is_mirrored and not had_name:
-                self._drop(image_id, source)
+                self._names.drop(image_id, source)
         return 0
 
     def push(self, reference: Reference, *, identity: Identity, deadline: float | None) -> None:
@@ -125,7 +124,7 @@ class PodmanEngine:
             self._transfer.push(image_id, reference, deadline=deadline)
         except PeerError as error:
             if self._api.find(f"/images/{image_id}/json") is None:
-                raise _gone(image_id) from error
+                raise gone(image_id) from error
             raise
 
     def reclaim(self) -> int:
@@ -140,7 +139,7 @@ class PodmanEngine:
         """
         told = self._api.find(f"/images/{_bare(image.id)}/json")
         if told is None:
-            raise _gone(image.id)
+            raise gone(image.id)
         config, root = told.optional_object("Config"), told.optional_object("RootFS")
         return Description(
             config=config.values if config is not None else {},
@@ -177,68 +176,13 @@ class PodmanEngine:
     def _containers(self) -> dict[str, tuple[Container, ...]]:
         return containers_by_image(self._api.get("/containers/json", {"all": "true", "external": "true"}))
 
-    def _row(self, reference: Reference) -> Fields | None:
-        """Return the row of the list that has this very name; podman's own search also finds by digest alone."""
-        for row in Fields({"rows": self._api.get("/images/json")}, "list of images").objects("rows"):
-            if any(reference in names for names in names_of(row)):
-                return row
-        return None
-
-    def _id_of(self, identity: Identity) -> str:
-        if identity.config_digest is not None:
-            return identity.config_digest.encoded
-        found = [image for image in self.observe().images if image.identity.is_same_image(identity)]
-        found.sort(key=lambda image: identity.manifest_digest not in image.identity.digests)
-        if not found:
-            raise _gone(str(identity.digest))
-        return _bare(found[0].id)
-
-    def _name(self, image_id: str, reference: Reference) -> None:
-        query = {"repo": reference.repository, "tag": reference.tag or ""}
-        status, _told = self._api.request("POST", f"/images/{image_id}/tag", query=query, expect=(201, 404))
-        if status == 404:
-            raise _gone(image_id)
-
-    def _drop(self, image_id: str, name: Reference) -> None:
-        """Take ``name`` from the image; podman joins what it gets as repository and tag by a colon."""
-        digest = name.digest
-        if name.tag is not None or digest is None:
-            query = {"repo": name.repository, "tag": name.tag or ""}
-        else:
-            query = {"repo": f"{name.repository}@{digest.algorithm}", "tag": digest.encoded}
-        try:
-            self._api.request("POST", f"/images/{image_id}/untag", query=query, expect=(200, 201, 404))
-        except PeerError:
-            if self._row(name) is not None:  # else somebody else was quicker
-                raise
-
-    def _remove(self, image_id: str, *, prunes: bool) -> bool:
-        """Remove a nameless image; False if it stays because something uses it.
-
-        This request knows ``noprune`` in every version; the one for a single image does not.
-        """
-        query = {"images": image_id, "force": "false", "noprune": "false" if prunes else "true"}
-        told = Fields(self._api.request("DELETE", "/images/remove", query=query)[1], "answer of podman")
-        code = told.integer("ExitCode")
-        if code not in (*_REMOVED, _IN_USE):
-            from ..wire.redact import redact
-
-            raise PeerError(
-                f"podman could not remove the image {image_id[:12]}",
-                code="engine-failed",
-                why=redact("; ".join(told.texts("Errors"))),
-                fix="Look at the engine's own log on the host",
-                subject=image_id,
-            )
-        return code != _IN_USE
-
     def _refuse_if_used(self, image_id: str, reference: Reference, *, is_untagged: bool = False) -> None:
         """Raise where containers use the image; one that came while the name went gets it back."""
         users = self._containers().get(image_id, ())
         if not users:
             return
         if is_untagged and reference.tag is not None:
-            self._name(image_id, reference)
+            self._names.add(image_id, reference)
         raise ConflictError(
             f"Containers use the image {reference.familiar}",
             code="engine-conflict",
@@ -247,18 +191,18 @@ class PodmanEngine:
             subject=str(reference),
         )
 
+    def _id_of(self, identity: Identity) -> str:
+        if identity.config_digest is not None:
+            return identity.config_digest.encoded
+        found = [image for image in self.observe().images if image.identity.is_same_image(identity)]
+        found.sort(key=lambda image: identity.manifest_digest not in image.identity.digests)
+        if not found:
+            raise gone(str(identity.digest))
+        return _bare(found[0].id)
+
 
 def _bare(image_id: str) -> str:
     return image_id.rpartition(":")[2]
-
-
-def _gone(subject: str) -> NotFoundError:
-    return NotFoundError(
-        f"podman does not hold the image {subject}",
-        code="image-not-found",
-        fix="Run the task again",
-        subject=subject,
-    )
 
 
 if t.TYPE_CHECKING:

@@ -37,7 +37,7 @@ def local_images(rows: t.Any, containers: Mapping[str, tuple[Container, ...]]) -
         whole = LocalImage(
             id=f"sha256:{image_id}",
             identity=Identity(),
-            platform=_platform(fields, "Os", "Arch"),
+            platform=_platform(fields, architecture="Arch"),
             size=fields.size("Size") if fields.has("Size") else 0,
             created=_time(fields.integer("Created")) if fields.has("Created") else "",
             labels=fields.text_map("Labels"),
@@ -89,7 +89,7 @@ def names_of(fields: Fields) -> tuple[list[Reference], list[Reference]]:
 
 def inspected_platform(fields: Fields) -> Platform | None:
     """Return the platform that ``GET /libpod/images/ID/json`` tells."""
-    return _platform(fields, "Os", "Architecture")
+    return _platform(fields, architecture="Architecture")
 
 
 class _Group(t.NamedTuple):
@@ -131,9 +131,9 @@ def _digests(fields: Fields) -> tuple[Digest, ...]:
     return tuple(dict.fromkeys((*own, *others.digests("RepoDigests"))))
 
 
-def _platform(fields: Fields, os: str, architecture: str) -> Platform | None:
+def _platform(fields: Fields, *, architecture: str) -> Platform | None:
     """Return the platform, or None where it is not told, or half of it: podman leaves the variant of 32-bit arm out."""
-    words = fields.optional_text(os), fields.optional_text(architecture), fields.optional_text("Variant")
+    words = fields.optional_text("Os"), fields.optional_text(architecture), fields.optional_text("Variant")
     if not words[0] or not words[1] or (words[1] == "arm" and not words[2]):
         return None
     return Platform.of(words[0], words[1], variant=words[2])

@@ -21,7 +21,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.host import (
     Look,
 )
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
-from ansible_collections.fleet.images.plugins.module_utils.model.reference import ImageId, parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import ImageId, Reference, parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.wire.podman_service import PodmanService
 from ansible_collections.fleet.images.tests.support.images import make_image, push, push_image, push_index
 from ansible_collections.fleet.images.tests.support.podman import Podman
@@ -144,7 +144,9 @@ def test_the_platform_is_told_where_it_matters(engine: PodmanEngine, podman: Pod
     podman.pull(shared_registry, "seen/small:1")
     name = shared_registry.reference("seen/arm", "1")
     assert image_named(engine, name).platform is None
-    wanted = frozenset([parse_reference(name), ImageId(small.config.digest[7:19]), parse_reference("absent:1")])
+    wanted: frozenset[Reference | ImageId] = frozenset(
+        [parse_reference(name), ImageId(small.config.digest[7:19]), parse_reference("absent:1")]
+    )
     images = {image.id: image.platform for image in engine.observe(Look(details_of=wanted)).images}
     # podman keeps to itself which 32-bit arm it is: a guess would be wrong for half of them.
     assert images == {arm.config.digest: Platform("linux", "arm64"), small.config.digest: None}
@@ -284,6 +286,14 @@ def test_an_image_that_others_were_built_on_can_lose_its_name(
     engine.untag(parse_reference(busybox))
     assert set(podman.names()) == {child}
     assert podman.cli("run", "--rm", child, "/bin/sh", "-c", "echo runs") == b"runs\n"
+
+
+def test_a_list_of_manifests_made_here_loses_its_name_and_its_images_stay(
+    engine: PodmanEngine, podman: Podman, busybox: str
+) -> None:
+    podman.cli("manifest", "create", "localhost/list:1", f"containers-storage:{busybox}")
+    engine.untag(parse_reference("localhost/list:1"))
+    assert set(podman.names()) == {busybox}
 
 
 def test_an_image_is_described_as_podman_keeps_it(
