@@ -69,7 +69,7 @@ def _listen(answer: EngineStream, *, expires: float | None, query: Mapping[str, 
             sizes[message.get("id")] = max(total, sizes.get(message.get("id"), 0))
         failure = _failure(message) or failure
         if expires is not None:
-            _wait_at_most(answer, _left(expires, query))
+            answer.wait_at_most(_left(expires, query))
     return sum(sizes.values()), failure
 
 
@@ -91,12 +91,6 @@ def _left(expires: float, query: Mapping[str, str]) -> float:
             subject=query.get("fromImage", ""),
         )
     return left
-
-
-def _wait_at_most(answer: EngineStream, seconds: float) -> None:
-    connection = answer._connection
-    if connection is not None and connection.sock is not None:
-        connection.sock.settimeout(seconds)
 
 
 def _header(credential: Credential | None) -> str:

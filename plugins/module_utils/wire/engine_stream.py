@@ -104,6 +104,11 @@ class EngineStream:
                 yield from messages
             self._check(rest.strip(), has_ended=has_ended)
 
+    def wait_at_most(self, seconds: float) -> None:
+        """Bound each further wait for bytes."""
+        if self._connection is not None and self._connection.sock is not None:
+            self._connection.sock.settimeout(seconds)
+
     def close(self) -> None:
         """Give the connection back when the body is at its end or nearly so, else close it. Idempotent."""
         from http.client import HTTPException
