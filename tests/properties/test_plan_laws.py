@@ -93,9 +93,11 @@ def digests(names: t.Mapping[str, str]) -> dict[str, str]:
 @given(worlds())
 def test_honesty_the_names_change_as_the_plan_says_and_no_others(world: World) -> None:
     life, _desired, plan = begin(world)
-    before, held = life.names(), life.held()
+    before, held, ids = life.names(), life.held(), life.ids()
     assert {name: before.get(name) for name in plan.names_before} == digests(plan.names_before)
     outcome = life.apply(plan)
+    if any(str(identity.config_digest) in ids for identity in outcome.built.values()):
+        reject()  # nobody can know beforehand that a build gives what the host holds under another name
     after = life.names()
     built = {str(digest) for identity in outcome.built.values() for digest in identity.digests}
     built.update(map(str, outcome.pushed.values()))
@@ -223,7 +225,9 @@ def test_protected_names_and_without_removal_all_names_that_no_item_means_stay(w
 def test_honesty_exactly_the_images_go_that_the_plan_says(world: World) -> None:
     life, _desired, plan = begin(world)
     before, containers = life.ids(), dict(life.engine.containers)
-    life.apply(plan)
+    outcome = life.apply(plan)
+    if any(str(identity.config_digest) in before for identity in outcome.built.values()):
+        reject()
     told = [image for action in plan.actions if isinstance(action, Untag) for image in action.deletes]
     assert len(told) == len(set(told))
     assert sorted(told) == sorted(life.engine.deleted) == sorted(before - life.ids())
