@@ -19,6 +19,9 @@ import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+if t.TYPE_CHECKING:
+    from email.message import Message
+
 _CHUNK = 64 * 1024
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
@@ -148,7 +151,7 @@ class _Forwarder(BaseHTTPRequestHandler):
         # Counted before the last byte leaves: a client that has its answer finds it counted.
         self._count = _once(
             lambda: proxy._end(
-                Exchange(self.command, self.path, self._status, self._sent, self._received, dict(self.headers.items()))
+                Exchange(self.command, self.path, self._status, self._sent, self._received, _combined(self.headers))
             )
         )
         try:
@@ -174,7 +177,8 @@ class _Forwarder(BaseHTTPRequestHandler):
         options: dict[str, t.Any] = {"context": proxy.context} if upstream.scheme == "https" else {}
         connection = kind(upstream.hostname or "", upstream.port, timeout=60, **options)
         try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+            sent = _combined(self.headers).items()
+            headers = {name: value for name, value in sent if name.lower() not in _HOP_BY_HOP}
             length = self.headers.get("Content-Length")
             has_body = length is not None or self.headers.get("Transfer-Encoding")
             if length is not None:
@@ -257,6 +261,11 @@ class _Forwarder(BaseHTTPRequestHandler):
             left -= len(chunk)
             self._received += len(chunk)
             yield chunk
+
+
+def _combined(headers: Message) -> dict[str, str]:
+    """Return headers by name; one that was sent several times, as Docker sends Accept, means the list of its values."""
+    return {name: ", ".join(headers.get_all(name, ())) for name in headers}
 
 
 def _once(effect: t.Callable[[], None]) -> t.Callable[[], None]:
