@@ -12,7 +12,7 @@ import zlib
 from ansible_collections.fleet.images.tests.architecture.sources import closure, sources
 
 # docs/decisions/0008: what is shipped costs bytes on the wire, what is loaded costs compilation at every task.
-SHIPPED_BYTES = 240_000
+SHIPPED_BYTES = 300_000
 LOADED_LINES = 3800
 
 

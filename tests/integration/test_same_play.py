@@ -78,9 +78,9 @@ def test_one_play_means_the_same_on_every_engine(
     fleet: list[EngineHost], repository: Repository, tmp_path: Path
 ) -> None:
     app = make_image({"v": b"app"}, layers=3, platform=HOST)
-    index = make_index([make_image({"v": b"other"}, platform=FOREIGN), app])
-    proxy, pinned, old = (make_image({"v": name}, layers=2) for name in (b"proxy", b"pinned", b"old"))
-    for tag, image in {"app": index, "proxy": proxy, "pinned": pinned, "old": old}.items():
+    proxy, pinned, old = (make_image({"v": name}) for name in (b"proxy", b"pinned", b"old"))
+    repository.push("app", make_index([make_image({"v": b"other"}, platform=FOREIGN), app]))
+    for tag, image in {"proxy": proxy, "pinned": pinned, "old": old}.items():
         repository.push(tag, image)
     images: list[dict[str, t.Any]] = [
         {"image": f"{repository}:app", "tags": ["fleet/app:current"]},
@@ -88,7 +88,8 @@ def test_one_play_means_the_same_on_every_engine(
         {"image": f"{repository}:pinned@{pinned.digest}"},
         {"image": f"{repository}:old"},
     ]
-    moved = make_image({"v": b"proxy 2"}, layers=2)
+    # One layer, and one that nothing else has: Docker and Podman do not tell which compressed layers they hold.
+    moved = make_image({"v": b"proxy 2"})
     second: dict[str, t.Any] = {
         "images": [*images[:3], {"image": f"{repository}:old", "state": "absent"}],
         "unlisted": "remove",

@@ -61,14 +61,9 @@ def apply_plan(
     for action in plan.actions:
         if not isinstance(action, Pull) and not run.failed:
             run.perform(action)
-    freed, warnings = 0, []
-    if not run.failed and _drops_content(plan):
-        try:
-            freed = host.engine.reclaim()
-        except ImagesError as error:  # the images are as wanted; the next run that removes something frees the space
-            warnings.append(f"The space of what was removed is not free yet: {error}")
     run.raise_failures()
-    return Outcome(run.made, run.pushed, run.moved, freed, tuple(warnings))
+    freed, warnings = _clear(plan, host.engine) if _drops_content(plan) else (0, ())
+    return Outcome(run.made, run.pushed, run.moved, freed, warnings)
 
 
 class _Run:
@@ -225,9 +220,22 @@ def _manifest(action: Pull) -> Manifest:
     return action.resolved.manifest
 
 
+def _clear(plan: Plan, engine: Engine) -> tuple[int, tuple[str, ...]]:
+    """Remove what the plan leaves behind; return the bytes that this freed and what went wrong.
+
+    The images are as wanted by now: what cannot go yet is no failure, and goes with a later run that removes something.
+    """
+    try:
+        for left in plan.leftovers:
+            engine.untag(left.reference, is_used=left.is_used, prunes=left.prunes)
+        return engine.reclaim(), ()
+    except ImagesError as error:
+        return 0, (f"The space of what was removed is not free yet: {error}",)
+
+
 def _drops_content(plan: Plan) -> bool:
     """Whether content may have lost its last name: by removal, or by a name that moved."""
     return any(
-        isinstance(action, Untag) or (action.kind != "push" and action.previous_digest is not None)
+        isinstance(action, Untag) or (action.kind != "push" and action.before)
         for action in plan.actions
     )

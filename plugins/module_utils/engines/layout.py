@@ -18,7 +18,7 @@ from .base import Description
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
@@ -54,6 +54,9 @@ class ImageDirectory(t.Protocol):
     def put_manifest(self, raw: bytes, descriptor: Descriptor, *, reference: Reference | None = None) -> None:
         """Publish a manifest under a name."""
 
+    def names(self) -> Sequence[t.Any]:
+        """Return every name (``reference``) with what it points at (``descriptor``)."""
+
     def untag(self, reference: Reference) -> None:
         """Remove a name."""
 
@@ -77,10 +80,11 @@ class LayoutEngine:
             rows: Sequence[StoredImage] = self._open(False).images()
         except NotFoundError:  # made by the first action, not by looking
             rows = ()
+        tagged = {(_image_id(row), name.repository) for row in rows for name in row.names if name.tag is not None}
         blobs = {part.digest for row in rows if row.manifest is not None for part in row.manifest.blobs()}
         lacking = {digest for row in rows for digest in row.missing}
         return Observed(
-            [_local_image(row) for row in rows],
+            [_local_image(row, tagged=tagged) for row in rows],
             engine=self.name,
             platform=host_platform(),
             blobs=frozenset(blobs - lacking),
@@ -100,7 +104,9 @@ class LayoutEngine:
     def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
         """See Engine. What no name leads to goes by ``reclaim``."""
         try:
-            self._open(False).untag(reference)
+            directory = self._open(False)
+            for name in (*_digests_beside(reference, directory.names()), reference):
+                directory.untag(name)
         except NotFoundError:
             return
 
@@ -155,13 +161,29 @@ def _documents(directory: ImageDirectory, image: LocalImage) -> tuple[Manifest, 
     return manifest, parse_config(directory.read(manifest.config), subject=image.id)
 
 
-def _local_image(row: StoredImage) -> LocalImage:
-    manifest, config = row.manifest, row.config
-    config_digest = manifest.config.digest if manifest is not None else None
+def _digests_beside(reference: Reference, rows: Sequence[t.Any]) -> list[Reference]:
+    """Return the names by digest that go with ``reference``: it is the last tag of its repository on that image."""
+    own = [row for row in rows if row.reference.repository == reference.repository]
+    image = next((row.descriptor.digest for row in own if row.reference == reference), None)
+    names = [row.reference for row in own if row.descriptor.digest == image and row.reference != reference]
+    return names if reference.tag is not None and all(name.tag is None for name in names) else []
+
+
+def _image_id(row: StoredImage) -> str:
+    return str(row.manifest.config.digest if row.manifest is not None else row.descriptor.digest)
+
+
+def _local_image(row: StoredImage, *, tagged: Collection[tuple[str, str]]) -> LocalImage:
+    """Return an image; ``tagged`` are the IDs of images with the repositories that have a tag on them."""
+    manifest, config, image_id = row.manifest, row.config, _image_id(row)
+    beside = tuple(name for name in row.names if name.tag is None and (image_id, name.repository) in tagged)
     return LocalImage(
-        id=str(config_digest or row.descriptor.digest),
-        identity=Identity(row.descriptor.digest, config_digest, row.index_digest),
-        names=row.names,
+        id=image_id,
+        identity=Identity(
+            row.descriptor.digest, manifest.config.digest if manifest is not None else None, row.index_digest
+        ),
+        names=tuple(name for name in row.names if name not in beside),
+        digest_names=beside,
         platform=config.platform if config is not None else row.descriptor.platform,
         size=manifest.size if manifest is not None else 0,
         created=config.created if config is not None else "",

@@ -166,7 +166,7 @@ class PodmanEngine:
         self._api.close()
 
     def _observed(self, images: list[LocalImage]) -> Observed:
-        abilities = Abilities(ids="config", sends_exact=False, pins_by_pull=True)
+        abilities = Abilities(ids="config", sends_exact=False, pins_by_pull=True, keeps_bases=False)
         return Observed(images, engine=self.name, platform=host_platform(), abilities=abilities)
 
     def _with_platform(self, image: LocalImage) -> LocalImage:

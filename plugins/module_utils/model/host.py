@@ -92,12 +92,14 @@ class Abilities(t.NamedTuple):
     ``ids``: an image's ID is the digest of its ``config``, or of the ``target`` of its name: the index, else the
     manifest. ``sends_exact``: a push keeps the manifest's digest. ``chooses_platform``: it can fetch for another one.
     ``pins_by_pull``: a pull leaves ``repository@digest`` as a name or beside its tag, and only a pull makes such names.
+    ``keeps_bases``: an image that others were built on stays when it loses its last name.
     """
 
     ids: t.Literal["config", "target"] = "config"
     sends_exact: bool = True
     chooses_platform: bool = True
     pins_by_pull: bool = False
+    keeps_bases: bool = True
 
 
 class LocalImage(t.NamedTuple):

@@ -11,7 +11,7 @@ import typing as t
 from ..model.host import Identity
 from .actions import Build, Pending, Pull, Push, Tag, Untag
 from .plan import Plan, Row
-from .world import Held, World, held
+from .world import Held, World
 
 if t.TYPE_CHECKING:
     from ..model.digest import Digest
@@ -57,6 +57,7 @@ class Draft:
         self._prunes = prunes
         self.world = World(observed)
         self.actions: list[Action] = []
+        self.leftovers: list[Untag] = []
         self.rows: list[Row] = []
         self.warnings: list[str] = []
         self.problems: dict[str, ImagesError] = {}
@@ -94,14 +95,12 @@ class Draft:
 
     def untag(self, name: Reference, *, cause: str) -> None:
         """Plan to remove ``name``, which the host has; the image goes with its last name, unless something needs it."""
-        target = self.world.remove(name)
-        is_last = not self.world.is_named(target)
-        deletes = self.world.drop(target, prunes=self._prunes) if is_last else ()
-        before = shown(target)
-        self._note(str(name), before=before, after="")
-        basics = _Basics(self._next_id, name, cause, _needs(target), None, digest_of(target), before, "")
-        is_used = is_last and bool(self.world.users(target))
-        self.actions.append(Untag(*basics, deletes=deletes, is_used=is_used, prunes=self._prunes))
+        self._note(str(name), before=shown(self.world.names[name]), after="")
+        self.actions.append(self._removal(name, cause=cause))
+
+    def leave(self, name: Reference) -> None:
+        """Plan to remove the digest ``name``, which a tag that moves leaves behind; no further action may follow."""
+        self.leftovers.append(self._removal(name, cause="left behind"))
 
     def push(self, name: Reference, *, source: Held, remote: Identity | None, cause: str) -> None:
         """Plan to make ``name`` at its registry, which points at ``remote``, point at what ``source`` holds."""
@@ -141,11 +140,26 @@ class Draft:
 
     def finished(self) -> Plan:
         """Return the plan."""
-        return Plan(tuple(self.actions), tuple(self.rows), tuple(self.warnings), self._before, self._after)
+        return Plan(
+            tuple(self.actions),
+            tuple(self.rows),
+            tuple(self.warnings),
+            self._before,
+            self._after,
+            tuple(self.leftovers),
+        )
 
     @property
     def _next_id(self) -> int:
-        return len(self.actions) + 1
+        return len(self.actions) + len(self.leftovers) + 1
+
+    def _removal(self, name: Reference, *, cause: str) -> Untag:
+        target = self.world.remove(name)
+        is_last = not self.world.is_named(target)
+        deletes = self.world.drop(target, prunes=self._prunes) if is_last else ()
+        basics = _Basics(self._next_id, name, cause, _needs(target), None, digest_of(target), shown(target), "")
+        is_used = is_last and bool(self.world.users(target))
+        return Untag(*basics, deletes=deletes, is_used=is_used, prunes=self._prunes)
 
     def _naming(
         self,
@@ -162,9 +176,7 @@ class Draft:
         former = self.world.names.get(name)
         before, after = shown(former), shown(target)
         self._note(str(name), before=before and before + told.before, after=f"{after or _PENDING_TEXT}{told.after}")
-        for other, there in self.world.put(name, target, beside=beside).items():
-            was = self.observed.by_name.get(other)
-            self._note(str(other), before=shown(held(was)) if was is not None else "", after=shown(there))
+        self.world.put(name, target, beside=beside)
         return _Basics(self._next_id, name, cause, needs, digest_of(target), digest_of(former), before, after, size)
 
     def _note(self, name: str, *, before: str, after: str) -> None:

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model.digest import Digest
-    from .actions import Action
+    from .actions import Action, Untag
 
 _SHORT = 12  # characters of a digest, as engines show them
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -51,6 +51,9 @@ class Row(t.NamedTuple):
 class Plan(t.NamedTuple):
     """Actions in an order that respects their needs; a row for each wanted image; what the user should know.
 
+    ``leftovers`` are digests that engines keep as names of images whose tags move: they go after all actions, as what
+    no name leads to does on engines that keep none. Nobody wrote these names, so they are no actions of their own.
+
     ``names_before`` and ``names_after`` map the names that change, here and (``push``) at registries, to what they
     point at: a digest, "image" and its ID where no registry's digest is known, or "(built in this run)".
     """
@@ -60,6 +63,7 @@ class Plan(t.NamedTuple):
     warnings: tuple[str, ...] = ()
     names_before: Mapping[str, str] = {}
     names_after: Mapping[str, str] = {}
+    leftovers: tuple[Untag, ...] = ()
 
     @property
     def is_empty(self) -> bool:

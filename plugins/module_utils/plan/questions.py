@@ -67,10 +67,11 @@ class Answers(t.NamedTuple):
 def look_for(desired: Desired) -> Look:
     """Return what must be known of the host beside names and digests so that ``desired`` can be planned.
 
-    Parents matter whenever something may go: an image that others were built on stays, pruned or not.
+    Parents matter whenever something may go: an image that others were built on stays, pruned or not. Details matter
+    for platforms, for the inputs of builds, and for a push, which needs the manifest.
     """
     removes = desired.removes_unlisted or not all(item.is_present for item in desired.images)
-    detailed = (item for item in desired.images if item.is_present and (item.platform is not None or item.build))
+    detailed = (item for item in desired.images if item.is_present and (item.platform or item.build or item.push))
     names = (name for item in detailed for name in item.candidates)
     details = {form for name in names for form in (name, name if isinstance(name, ImageId) else name.without_digest())}
     return Look(containers=removes, parents=removes, details_of=frozenset(details))

@@ -88,14 +88,20 @@ def plan_unlisted(draft: Draft, desired: Desired) -> None:
     staying = names_in_use(draft, going) if desired.in_use != "untag" else {}
     if staying and desired.in_use == "fail":
         raise in_use_error("What is not listed", staying, subject="unlisted")
+    leftovers = [name for name in going if name.tag is None and name not in draft.observed.by_name]
     for name in going:
         first, there = len(draft.actions), draft.world.names[name]
+        if name in leftovers:
+            continue
         if name not in staying:
             draft.untag(name, cause="not listed")
         row_target = there if name in staying else None
         cause = f"in use by {staying.get(name, '')}"
         row = draft.row(str(name), target=row_target, first=first, cause=cause, previous=digest_of(there))
         draft.rows.append(row)
+    for name in leftovers:
+        if name not in staying:
+            draft.leave(name)
     draft.warnings += stay_warnings(staying, "not listed")
 
 

@@ -45,7 +45,7 @@ class World:
     def __init__(self, observed: Observed) -> None:
         """Start with what was ``observed``."""
         self.names: dict[Reference, Held] = {name: held(image) for name, image in observed.by_name.items()}
-        self._ids = observed.abilities.ids
+        self._ids, self._keeps_bases = observed.abilities.ids, observed.abilities.keeps_bases
         self._blobs = set(observed.blobs)
         self._users: dict[str, dict[str, Container]] = {}
         self._parents: dict[str, str] = {}
@@ -58,16 +58,13 @@ class World:
             for name in (*image.names, *image.digest_names):
                 self._note(name, held(image))
 
-    def put(self, name: Reference, target: Held, *, beside: Reference | None = None) -> dict[Reference, Held | None]:
-        """Let ``name``, and a digest ``beside`` it, point at ``target``.
-
-        Return the digests that became names by this, with what they hold, and, with None, those that no longer are.
-        """
+    def put(self, name: Reference, target: Held, *, beside: Reference | None = None) -> None:
+        """Let ``name``, and a digest ``beside`` it, point at ``target``; digests become names by this, and cease to."""
         self.names[name] = target
         self._note(name, target)
         if beside is not None:
             self._note(beside, target)
-        return self._settle(name.repository, made_by=target.made_by)
+        self._settle(name.repository, made_by=target.made_by)
 
     def remove(self, name: Reference) -> Held:
         """Remove ``name``, with the last tag of its repository the digests beside it; return what it held."""
@@ -101,11 +98,13 @@ class World:
         """
         gone: list[str] = []
         image_id, is_needed = target.image_id, any(user.holds_image for user in self.users(target))
-        while image_id and not is_needed and image_id not in self._parents.values():
+        is_needed |= self._keeps_bases and image_id in self._parents.values()
+        while image_id and not is_needed:
             gone.append(image_id)
             parent = self._parents.pop(image_id, "")
             image_id = parent if prunes else ""
-            is_needed = bool(self._users.get(image_id)) or self.is_named(Held(Identity(), image_id))
+            is_needed = image_id in self._parents.values() or bool(self._users.get(image_id))
+            is_needed |= self.is_named(Held(Identity(), image_id))
         return tuple(gone)
 
     def _note(self, name: Reference, target: Held) -> None:
@@ -114,16 +113,14 @@ class World:
         else:
             self._digests.setdefault(name.repository, {})[name] = target
 
-    def _settle(self, repository: str, *, made_by: int) -> dict[Reference, Held | None]:
-        changes: dict[Reference, Held | None] = {}
+    def _settle(self, repository: str, *, made_by: int) -> None:
         tagged = [self.names[tag] for tag in self._tags.get(repository, ())]
         for name, target in self._digests.get(repository, {}).items():
             is_beside = any(self.is_same(there, target) for there in tagged)
-            if is_beside and self.names.pop(name, None) is not None:
-                changes[name] = None
-            elif not is_beside and name not in self.names:
-                self.names[name] = changes[name] = target._replace(made_by=made_by)
-        return changes
+            if is_beside:
+                self.names.pop(name, None)
+            elif name not in self.names:
+                self.names[name] = target._replace(made_by=made_by)
 
     def fetch(self, blobs: Iterable[Descriptor]) -> int:
         """Count ``blobs`` as fetched; return how many bytes of them were lacking. Each blob is counted once.

@@ -79,7 +79,7 @@ def build(podman: Podman, folder: Path, name: str, *, start: str, seed: int) -> 
 def test_an_empty_storage_has_no_images_and_tells_what_podman_can_do(engine: PodmanEngine) -> None:
     observed = engine.observe()
     assert (observed.images, observed.engine) == ((), "podman")
-    assert observed.abilities == Abilities("config", sends_exact=False, chooses_platform=True, pins_by_pull=True)
+    assert observed.abilities == Abilities("config", sends_exact=False, pins_by_pull=True, keeps_bases=False)
 
 
 def test_an_image_pulled_by_tag_is_known_by_manifest_and_config(

@@ -127,19 +127,17 @@ def test_an_image_that_others_were_built_on_stays_without_its_name(docker: Story
 # --- digests beside tags ------------------------------------------------------------------------------------------
 
 
-def test_the_digest_of_a_tag_that_moves_becomes_a_name_and_goes_when_it_is_not_listed(docker: Story) -> None:
+def test_the_digest_that_a_moved_tag_leaves_behind_goes_without_being_told_when_it_is_not_listed(docker: Story) -> None:
     docker.host.hold(ONE, "app:1")
     docker.registries.push("app:1", TWO)
-    plan = docker.plan(present("app:1", pull="newer"))
-    assert plan.names_after == {
-        "docker.io/library/app:1": TWO.digest,
-        f"docker.io/library/app@{ONE.digest}": ONE.digest,
-    }
+    kept = docker.plan(present("app:1", pull="newer"))
+    assert (kept.names_after, kept.leftovers) == ({"docker.io/library/app:1": TWO.digest}, ())
     plan = docker.plan(present("app:1", pull="newer"), removes_unlisted=True)
-    assert untags(plan) == [(f"app@{ONE.digest}", (ONE.config.digest,), False)]
-    assert plan.actions[-1].needs == (1,)
+    assert (plan.text(), plan.diff(), plan.rows) == (kept.text(), kept.diff(), kept.rows)
+    (left,) = plan.leftovers
+    assert (left.reference.familiar, left.deletes) == (f"app@{ONE.digest}", (ONE.config.digest,))
     pinned = docker.plan(present("app:1", pull="newer"), present(f"app@{ONE.digest}"), removes_unlisted=True)
-    assert [action.kind for action in pinned.actions] == ["pull"]
+    assert pinned.leftovers == ()
 
 
 def test_a_moved_index_over_the_same_image_is_pulled_by_every_engine(docker: Story) -> None:

@@ -118,11 +118,11 @@ def test_podman_is_started_for_the_task_unless_it_is_told_where_it_listens() -> 
 
 def test_containerd_has_a_socket_and_a_namespace() -> None:
     usual = ("/run/containerd/containerd.sock", "default", "ctr", 60)
-    assert containerd_options(params.common(), {"DOCKER_HOST": TCP}) == usual
+    assert tuple(containerd_options(params.common(), {"DOCKER_HOST": TCP})) == usual
     environ = {"CONTAINERD_ADDRESS": "/run/c.sock", "CONTAINERD_NAMESPACE": "k8s.io"}
     assert containerd_options(params.common(), environ)[:2] == ("/run/c.sock", "k8s.io")
     given = params.common(containerd_address="/own.sock", namespace="moby", executable="/opt/ctr", timeout=2)
-    assert containerd_options(given, environ) == ("/own.sock", "moby", "/opt/ctr", 2)
+    assert tuple(containerd_options(given, environ)) == ("/own.sock", "moby", "/opt/ctr", 2)
 
 
 @pytest.mark.parametrize("read", [podman_options, containerd_options])
