@@ -33,6 +33,12 @@ class Containerd:
         self._running = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Return the daemon's process ID; raises ``AssertionError`` when it does not run."""
+        assert self._process is not None, "containerd does not run"
+        return self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers; on the same data when it ran before."""
         self._settings.write_text(_settings(self), encoding="utf-8")
