@@ -25,9 +25,10 @@ from ansible_collections.fleet.images.tests.support.engine_hosts import (
     EngineHost,
     LayoutHost,
     PodmanHost,
+    RootlessPodmanHost,
 )
 from ansible_collections.fleet.images.tests.support.lifecycle import Repository
-from ansible_collections.fleet.images.tests.support.podman import Podman, start_podman
+from ansible_collections.fleet.images.tests.support.podman import Podman, start_podman, start_rootless_podman
 from ansible_collections.fleet.images.tests.support.programs import MISSING, require
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy
 from ansible_collections.fleet.images.tests.support.registry import Registry, RegistryOptions, start_registry
@@ -94,19 +95,29 @@ def podman() -> Iterator[Podman]:
 
 
 @pytest.fixture(scope="session")
+def rootless_podman() -> Iterator[tuple[Podman, str]]:
+    """Yield a Podman without root and the address of its service, for all tests of this worker."""
+    with start_rootless_podman() as storage, storage.service() as service:
+        yield storage, service.address
+
+
+@pytest.fixture(scope="session")
 def containerd() -> Iterator[Containerd]:
     """Yield one containerd for all tests of this worker: use a namespace of your own."""
     with tempfile.TemporaryDirectory(prefix="containerd-") as folder, start_containerd(Path(folder)) as daemon:
         yield daemon
 
 
-@pytest.fixture(params=["layout", "docker", "podman", "containerd"])
+@pytest.fixture(params=["layout", "docker", "podman", "rootless-podman", "containerd"])
 def engine_host(request: pytest.FixtureRequest, tmp_path: Path) -> EngineHost:
     """Return an empty host with each engine in turn; a daemon starts when its first test needs it."""
     if request.param == "docker":
         return DockerHost(request.getfixturevalue("dockerd"))
     if request.param == "podman":
         return PodmanHost(request.getfixturevalue("podman"))
+    if request.param == "rootless-podman":
+        storage, address = request.getfixturevalue("rootless_podman")
+        return RootlessPodmanHost(storage, address=address)
     if request.param == "containerd":
         return ContainerdHost(request.getfixturevalue("containerd"), tmp_path)
     return LayoutHost(tmp_path)

@@ -13,10 +13,10 @@ from ansible_collections.fleet.images.tests.contract.test_life_of_an_image impor
 from ansible_collections.fleet.images.tests.support.lifecycle import Repository, kinds
 
 if t.TYPE_CHECKING:
-    from ansible_collections.fleet.images.tests.support.engine_hosts import EngineHost
+    from ansible_collections.fleet.images.tests.support.engine_hosts import DockerHost, EngineHost
 
 
-pytestmark = pytest.mark.parametrize("engine_host", ["docker", "podman", "containerd"], indirect=True)
+with_containers = pytest.mark.parametrize("engine_host", ["docker", "podman", "containerd"], indirect=True)
 
 
 @pytest.fixture(params=["running", "stopped"])
@@ -32,12 +32,14 @@ def used(request: pytest.FixtureRequest, engine_host: EngineHost, repository: Re
     engine_host.drop("web")
 
 
+@with_containers
 def test_the_last_name_of_an_image_in_use_is_not_removed(engine_host: EngineHost, used: str) -> None:
     error = engine_host.refuse("image_rmi", name=used)
     assert error["code"] == "image-in-use"
     assert "web" in error["why"]
 
 
+@with_containers
 def test_one_of_several_names_goes_although_the_image_is_in_use(engine_host: EngineHost, used: str) -> None:
     engine_host.do("image_tag", name=used, repository=["local/too:1"])
     done = engine_host.settle("image_rmi", name="local/too:1")
@@ -45,6 +47,7 @@ def test_one_of_several_names_goes_although_the_image_is_in_use(engine_host: Eng
     assert set(engine_host.images()) == {used}
 
 
+@with_containers
 def test_what_is_in_use_can_be_left_alone(engine_host: EngineHost, used: str, repository: Repository) -> None:
     put(repository, "free")
     engine_host.do("image_pull", name=f"{repository}:free")
@@ -56,6 +59,7 @@ def test_what_is_in_use_can_be_left_alone(engine_host: EngineHost, used: str, re
     assert set(engine_host.images()) == {used}
 
 
+@with_containers
 @pytest.mark.parametrize("way", [{"in_use": "untag"}, {"force": True}])
 def test_a_name_can_go_while_the_container_stays(
     engine_host: EngineHost, used: str, way: dict[str, t.Any]
@@ -65,6 +69,7 @@ def test_a_name_can_go_while_the_container_stays(
     assert engine_host.images() == {}
 
 
+@with_containers
 def test_a_list_skips_what_is_in_use_or_fails_as_asked(
     engine_host: EngineHost, used: str, repository: Repository
 ) -> None:
@@ -82,11 +87,13 @@ def test_a_list_skips_what_is_in_use_or_fails_as_asked(
     assert set(engine_host.images()) == {f"{repository}:listed"}
 
 
+@with_containers
 def test_the_containers_of_an_image_are_told(engine_host: EngineHost, used: str) -> None:
     (row,) = engine_host.do("image_info", name=[used], detail=True)["images"]
     assert row["used_by"] == ["web"]
 
 
+@with_containers
 def test_a_moved_tag_leaves_the_container_on_its_image(
     engine_host: EngineHost, used: str, repository: Repository
 ) -> None:
@@ -94,3 +101,17 @@ def test_a_moved_tag_leaves_the_container_on_its_image(
     repository.push("used", moved)
     engine_host.settle("image_pull", name=used, pull="newer")
     assert engine_host.images() == {used: moved.config.digest}
+
+
+@pytest.mark.parametrize("engine_host", ["docker"], indirect=True)
+@pytest.mark.parametrize("prune", [True, False])
+def test_nameless_images_that_only_the_removed_one_was_built_on_go_as_asked(
+    engine_host: DockerHost, prune: bool
+) -> None:
+    dockerfile = b"FROM scratch\nLABEL step=1\nLABEL step=2\nLABEL step=3\n"
+    engine_host.daemon.cli("build", "--tag", "local/built:1", "-", input_bytes=dockerfile)
+    before = set(engine_host.all_ids())
+    assert len(before) == 3
+    done = engine_host.settle("image_rmi", name="local/built:1", prune=prune)
+    assert len(done["deleted"]) == (3 if prune else 1)
+    assert set(done["deleted"]) == before - set(engine_host.all_ids())

@@ -96,8 +96,8 @@ class DockerHost(EngineHost):
         self.daemon = daemon
         for container in self._lines("ps", "-aq"):
             self.daemon.cli("rm", "-f", container)
-        for image in self._lines("images", "-aq", "--no-trunc"):
-            if image in self._lines("images", "-aq", "--no-trunc"):  # its parents go along
+        for image in self.all_ids():
+            if image in self.all_ids():  # its parents go along
                 self.daemon.cli("rmi", "-f", image)
 
     def options(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -131,6 +131,10 @@ class DockerHost(EngineHost):
 
     def drop(self, container: str) -> None:
         self.daemon.cli("rm", "-f", container)
+
+    def all_ids(self) -> list[str]:
+        """Return the ID of every image, those without a name among them."""
+        return self._lines("images", "--all", "--quiet", "--no-trunc")
 
     def _lines(self, *words: str) -> list[str]:
         return self.daemon.cli(*words).decode().splitlines()
@@ -179,6 +183,20 @@ class PodmanHost(EngineHost):
     def _rows(self) -> list[dict[str, t.Any]]:
         rows: list[dict[str, t.Any]] = json.loads(self.podman.cli("images", "--all", "--format", "json"))
         return rows
+
+
+class RootlessPodmanHost(PodmanHost):
+    """Podman of a user without root, behind a service that the user started."""
+
+    def __init__(self, podman: Podman, *, address: str) -> None:
+        super().__init__(podman)
+        self._address = address
+
+    def options(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        return super().options({"docker_host": self._address, **params})
+
+    def surroundings(self) -> dict[str, str]:
+        return {}
 
 
 class ContainerdHost(EngineHost):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from .programs import MISSING, require, run, serve
+from .programs import require, run, serve
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -146,7 +146,7 @@ def start_rootless_podman() -> Iterator[Podman]:
         try:
             podman.cli("info")
         except AssertionError as error:
-            pytest.skip(f"{MISSING} rootless podman does not start here: {str(error)[-600:]}")
+            pytest.skip(f"this machine does not let podman run without root: {str(error)[-600:]}")
         try:
             yield podman
         finally:
