@@ -10,7 +10,7 @@ import re
 import threading
 import typing as t
 
-from ..model.errors import InputError, UnsupportedError
+from ..model.errors import InputError, NotFoundError, UnsupportedError
 from ..model.fields import Fields
 
 if t.TYPE_CHECKING:
@@ -67,8 +67,7 @@ class DockerApi:
         """
         with self._lock:
             if self._server is None:
-                _status, told, _headers = self._connection.request_json("GET", "/version")
-                self._server = self._negotiated(_object(told))
+                self._server = self._negotiated(self._version_told())
             return self._server
 
     @property
@@ -141,6 +140,30 @@ class DockerApi:
             with self._lock:
                 self._connections.append(connection)
         return connection
+
+    def _version_told(self) -> Fields:
+        """Return what the daemon tells of its version, as every Docker does, and hardly any other server.
+
+        Raises:
+            UnsupportedError: engine-mismatch.
+            ImagesError: it does not answer.
+        """
+        try:
+            _status, told, _headers = self._connection.request_json("GET", "/version")
+        except NotFoundError as error:
+            if error.code != "engine-not-found":
+                raise
+            told = {}
+        if isinstance(told, dict) and "ApiVersion" not in told:
+            place = str(self._connection.endpoint)
+            raise UnsupportedError(
+                f"What listens at {place} is not Docker",
+                code="engine-mismatch",
+                why="it tells no version of Docker's API",
+                fix="check docker_host, or choose another engine",
+                subject=place,
+            )
+        return _object(told)
 
     def _negotiated(self, told: Fields) -> Server:
         place = str(self._connection.endpoint)

@@ -161,7 +161,7 @@ class Ctr:
         from .redact import redact
 
         text = redact(said.decode(errors="replace")).strip()[-_SAID_CHARACTERS:]
-        why = f"ctr {' '.join(words)}: {text}"
+        why = f"ctr {' '.join(words)}: {text or 'it did not say why'}"
         try:
             self._connect()
         except ImagesError as error:
@@ -176,6 +176,6 @@ class Ctr:
             "containerd failed",
             code="engine-failed",
             why=why,
-            fix="Look at containerd's own log on the host (journalctl -u containerd)",
+            fix="Check containerd_address, and look at containerd's own log on the host (journalctl -u containerd)",
             subject=self.address,
         )
