@@ -11,6 +11,9 @@ import typing as t
 from ..model.host import Look
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..model.build_order import BuildOrder, Built
     from ..model.host import Identity, LocalImage, Observed, Space
     from ..model.platform import Platform
     from ..model.reference import Reference
@@ -97,4 +100,19 @@ class Daemon(t.Protocol):
         Raises:
             PeerError: engine-push-failed: the daemon could not; ``why`` has its words.
             UnavailableError: engine-timeout: the deadline passed.
+        """
+
+
+class ImageBuilder(t.Protocol):
+    """An engine that builds in containers of its own."""
+
+    def lacks(self, order: BuildOrder) -> tuple[str, ...]:
+        """Return the fields of ``order`` that this engine cannot heed, each with the reason: "squash: …". Asks little."""
+
+    def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
+        """Build; ``context`` gives the tar of the context anew each time. What fails leaves no name and no image.
+
+        Raises:
+            PeerError: engine-build-failed: ``what`` names the failing step, ``why`` has its last lines.
+            UnavailableError: engine-timeout, engine-connection-lost.
         """

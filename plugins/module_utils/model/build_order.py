@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an engine is told to build: the same for all that build in containers."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .host import Identity
+    from .platform import Platform
+
+
+class Secret(t.NamedTuple):
+    """What steps may read under ``/run/secrets/ID`` while they run. Its value is in no repr, key, layer or argument."""
+
+    id: str
+    value: bytes
+
+    def __repr__(self) -> str:
+        """Return the ID alone."""
+        return f"Secret(id={self.id!r}, …)"
+
+
+class BuildOrder(t.NamedTuple):
+    """How to build the context that goes with it.
+
+    ``dockerfile`` is the name of the Dockerfile in that context; every image it starts or copies from is pinned in it,
+    or on the host under the name it uses. ``labels`` hold the key of the inputs. ``network`` empty, ``shm_size`` 0:
+    the engine's own way. ``cache_from`` are references. The result gets no name.
+    """
+
+    dockerfile: str
+    platform: Platform | None = None
+    args: Mapping[str, str] = {}
+    target: str = ""
+    labels: Mapping[str, str] = {}
+    network: str = ""
+    squash: bool = False
+    shm_size: int = 0
+    etc_hosts: Mapping[str, str] = {}
+    cache_from: tuple[str, ...] = ()
+    is_cached: bool = True
+    secrets: tuple[Secret, ...] = ()
+
+
+class Built(t.NamedTuple):
+    """An image that an engine built, nameless, and what built it in the words people know (``BuildKit``)."""
+
+    identity: Identity
+    builder: str
