@@ -10,7 +10,7 @@ import functools
 import io
 import typing as t
 
-from ..model.errors import ApplyError, ImagesError
+from ..model.errors import ApplyError, ImagesError, NotFoundError
 from ..model.host import Identity
 from ..model.manifest import stored_manifest
 from ..plan.actions import Build, Pending, Pull, Push, Tag, Untag
@@ -195,7 +195,7 @@ class _Run:
 
     def _push_blobs(self, action: Push) -> None:
         content, target = self._host.content(), self._registry(action.reference, mount_from=action.mount_from)
-        manifest = self._stored(self._identity(action.source), content)
+        manifest = self._stored(action, content)
         copies = Copies([BlobCopy(blob, content, target) for blob in manifest.moved_blobs()], patience=self._patience)
         copies.run(lambda digest: None)
         self.moved += copies.moved
@@ -205,10 +205,17 @@ class _Run:
             lambda: target.put_manifest(manifest.raw, manifest.descriptor, reference=action.reference), self._patience
         )
 
-    def _stored(self, identity: Identity, content: ContentStore) -> Manifest:
-        if identity.manifest_digest is None:
-            raise TypeError("an image in a content store is known by its manifest")
-        return stored_manifest(identity.manifest_digest, read=content.read)
+    def _stored(self, action: Push, content: ContentStore) -> Manifest:
+        digest = self._identity(action.source).manifest_digest
+        if digest is None:
+            raise NotFoundError(
+                f"The host has no image of {action.reference.familiar} to push",
+                code="image-not-found",
+                why="its index is there, and none of the images that the index lists",
+                fix="pull it again, or push it from where it was built",
+                subject=str(action.reference),
+            )
+        return stored_manifest(digest, read=content.read)
 
     def _identity(self, source: Identity | Pending) -> Identity:
         return self.made[source.made_by] if isinstance(source, Pending) else source

@@ -42,6 +42,12 @@ class Identity(t.NamedTuple):
         own = (self.manifest_digest, self.config_digest, self.index_digest)
         return frozenset(digest for digest in (*own, *self.known_as) if digest is not None)
 
+    @property
+    def is_known_by_index_alone(self) -> bool:
+        """Whether nothing says which image of its index it is: that of this platform, or of another one."""
+        own = (self.manifest_digest, self.config_digest, *self.known_as)
+        return self.index_digest is not None and not any(own)
+
     def led_by(self, digest: Digest | None) -> Identity:
         """Return the same identity, of whose ``known_as`` this ``digest``, if it is one of them, is the one to show."""
         if digest is None or digest not in self.known_as:

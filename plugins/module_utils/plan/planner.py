@@ -108,13 +108,13 @@ def _plan_content(draft: Draft, item: DesiredImage, *, answers: Answers) -> _Con
     if made is not None:
         raise _not_on_host(item, image)
     need = need_of(item, draft.observed, made=set())
-    if not need and image is not None:
+    if not need and image is not None and image.is_complete:
         return _as_it_is(shown_name(item, image), image, digest=_pin_of(item))
     if item.pull == "never" or (not need and isinstance(item.wanted, ImageId)):
         raise _not_on_host(item, image)
     elsewhere = held_elsewhere(item, draft.observed) if not need else None
     if elsewhere is not None:
-        return _plan_name(draft, _reference(item).without_digest(), image=elsewhere)
+        return _plan_name(draft, _reference(item).without_digest(), image=elsewhere, digest=_pin_of(item))
     return _plan_pull(draft, item, resolved=answers.images[question_for(item, draft.observed)], need=need)
 
 
@@ -131,15 +131,17 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
     if planned is not None and planned.made_by and planned.is_same_image(resolved.identity):
         return _provided(draft, name)
     image = draft.observed.by_name.get(name) or draft.observed.pinned(name)
-    if image is not None and _is_wanted(resolved, image, need=need):
+    if image is not None and _is_wanted(resolved, image, need=need, observed=draft.observed):
         return _as_it_is(str(name), image, digest=resolved.descriptor.digest)
     if resolved.manifest is None:  # its digest is enough: the host has it by another meaning of the short name
         same = local_image(item, draft.observed)
     else:
         alike = draft.observed.with_digest(resolved.descriptor.digest) if can_be_tagged(name, draft.observed) else ()
-        same = next((other for other in alike if _is_complete_match(resolved, other)), None)
+        same = next((other for other in alike if _is_complete_match(resolved, other, observed=draft.observed)), None)
     if same is not None:
-        return _plan_name(draft, name, image=same)
+        is_vague = resolved.manifest is not None and same.identity.is_known_by_index_alone
+        image = same._replace(identity=resolved.identity) if is_vague else same
+        return _plan_name(draft, name, image=image, digest=resolved.descriptor.digest)
     _refuse_other_platform(item, draft.observed)
     cause = _pull_cause(item, image, draft=draft, need=need)
     previous = image.identity.digest if image is not None else None
@@ -174,20 +176,27 @@ def _refuse_other_platform(item: DesiredImage, observed: Observed) -> None:
     )
 
 
-def _is_wanted(resolved: Resolved, image: LocalImage, *, need: Need) -> bool:
+def _is_wanted(resolved: Resolved, image: LocalImage, *, need: Need, observed: Observed) -> bool:
     """Tell whether the image that is there under the name is what the registry has for it.
 
     An index decides what is for a platform: its image stays, whatever platform the image says of itself.
     """
     if need == "platform":
-        return _is_complete_match(resolved, image)
+        return _is_complete_match(resolved, image, observed=observed)
     return need in ("absent", "newer") and image.is_complete and resolved.is_on(image)
 
 
-def _is_complete_match(resolved: Resolved, image: LocalImage) -> bool:
-    """The same bytes from the same index: then a further name is all that lacks, and the next run finds it so."""
-    same_origin = resolved.descriptor.digest in image.identity.digests
-    return image.is_complete and same_origin and resolved.identity.is_same_image(image.identity)
+def _is_complete_match(resolved: Resolved, image: LocalImage, *, observed: Observed) -> bool:
+    """The same bytes from the same index: then a further name is all that lacks, and the next run finds it so.
+
+    Where the host tells the index alone, the parts that are there tell whether this image of it is.
+    """
+    if not image.is_complete or resolved.descriptor.digest not in image.identity.digests:
+        return False
+    if resolved.manifest is None or not image.identity.is_known_by_index_alone:
+        return resolved.identity.is_same_image(image.identity)
+    parts = (resolved.manifest.descriptor, *resolved.manifest.moved_blobs())
+    return all(part.digest in observed.blobs for part in parts)
 
 
 def _pull_cause(item: DesiredImage, image: LocalImage | None, *, draft: Draft, need: Need) -> str:
@@ -200,11 +209,12 @@ def _pull_cause(item: DesiredImage, image: LocalImage | None, *, draft: Draft, n
     return "the tag moved" if need == "newer" else "another digest is pinned"
 
 
-def _plan_name(draft: Draft, name: Reference, *, image: LocalImage) -> _Content:
-    """Plan a further name instead of a download."""
+def _plan_name(draft: Draft, name: Reference, *, image: LocalImage, digest: Digest | None) -> _Content:
+    """Plan a further name instead of a download; of several digests the image is known by, ``digest`` is shown."""
     previous = digest_of(draft.world.names.get(name))
-    draft.tag(name, source=held(image), cause="the host holds these bytes under another name")
-    return _Content(str(name), held(image), previous, "")
+    source = held(image)._replace(identity=image.identity.led_by(digest))
+    draft.tag(name, source=source, cause="the host holds these bytes under another name")
+    return _Content(str(name), source, previous, "")
 
 
 def _plan_build(draft: Draft, item: DesiredImage) -> _Content:

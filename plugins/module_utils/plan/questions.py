@@ -68,13 +68,20 @@ def look_for(desired: Desired) -> Look:
     """Return what must be known of the host beside names and digests so that ``desired`` can be planned.
 
     Parents matter whenever something may go: an image that others were built on stays, pruned or not. Details matter
-    for platforms, for the inputs of builds, and for a push, which needs the manifest.
+    for platforms, for the inputs of builds, and for a push, which needs the manifest; of a pinned image by any name.
     """
     removes = desired.removes_unlisted or not all(item.is_present for item in desired.images)
     detailed = (item for item in desired.images if item.is_present and (item.platform or item.build or item.push))
     names = (name for item in detailed for name in item.candidates)
-    details = {form for name in names for form in (name, name if isinstance(name, ImageId) else name.without_digest())}
+    details = {form for name in names for form in _forms(name)}
     return Look(containers=removes, parents=removes, details_of=frozenset(details))
+
+
+def _forms(name: Reference | ImageId) -> tuple[Reference | ImageId, ...]:
+    """Return what finds the images that ``name`` may turn out to be: by name, pinned or not, and by its digest."""
+    if isinstance(name, ImageId):
+        return (name,)
+    return (name, name.without_digest(), *((ImageId(name.digest.encoded),) if name.digest is not None else ()))
 
 
 def ask(desired: Desired, observed: Observed) -> Questions:
@@ -149,11 +156,15 @@ def local_image(item: DesiredImage, observed: Observed) -> LocalImage | None:
 
 
 def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
-    """Return the image with ``item``'s pinned digest that the host holds under other names only."""
+    """Return the image with ``item``'s pinned digest that the host holds under other names only.
+
+    One of which only the index is known may be for another platform: its registry must be asked.
+    """
     for name in item.candidates:
         if isinstance(name, Reference) and name.digest is not None and can_be_tagged(name, observed):
             for image in observed.with_digest(name.digest):
-                if image.is_complete and not is_wrong_platform(item, image, observed=observed):
+                is_sure = image.is_complete and not image.identity.is_known_by_index_alone
+                if is_sure and not is_wrong_platform(item, image, observed=observed):
                     return image
     return None
 

@@ -146,8 +146,8 @@ def in_use_error(what: str, staying: dict[Reference, str], *, subject: str) -> C
 
 def _is_brought(name: Reference, item: DesiredImage, *, draft: Draft) -> bool:
     """Tell whether this plan lets ``name`` hold the bytes that ``item`` wants gone: the next plan would remove it."""
-    target = draft.world.names[name]
-    if not target.made_by or not isinstance(target.identity, Identity):
+    target = draft.world.names.get(name)  # None: a digest beside a tag by now, which claims the same bytes
+    if target is None or not target.made_by or not isinstance(target.identity, Identity):
         return False
     digests = target.identity.digests
     for wanted in item.candidates:

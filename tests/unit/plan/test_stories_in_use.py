@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ConflictError, UnsupportedError
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Container, Look
-from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import ImageId, parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.plan.actions import Untag
 from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired
 from ansible_collections.fleet.images.plugins.module_utils.plan.questions import look_for
@@ -190,3 +190,16 @@ def test_the_host_is_asked_for_containers_and_parents_only_when_something_may_go
     assert look(present("app:1")) == Look()
     assert look(absent("app:1")) == look(removes_unlisted=True) == Look(True, True)
     assert look(present("app:1", platform="arm64")) == look(built("app:1", "k")) == Look(details_of=frozenset({name}))
+
+
+def test_what_a_digest_names_is_looked_at_under_any_name_when_it_is_pushed() -> None:
+    pinned = parse_reference(f"app:1@{ONE.digest}")
+    look = look_for(Desired((present(str(pinned), push=["r.test/app:1"]),)))
+    assert look.details_of == {pinned, pinned.without_digest(), ImageId(ONE.digest[len("sha256:") :])}
+
+
+def test_a_pinned_digest_that_a_tag_comes_beside_does_not_stop_a_removal(docker: Story) -> None:
+    docker.registries.push("app:1", ONE)
+    docker.host.hold(TWO, "old:1")
+    plan = docker.plan(present(f"app@{ONE.digest}"), present("app:1"), absent("old:1"))
+    assert [action.reference.familiar for action in plan.actions if isinstance(action, Untag)] == ["old:1"]

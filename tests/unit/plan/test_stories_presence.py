@@ -314,9 +314,10 @@ def test_an_image_that_lost_its_manifest_is_pulled(story: Story) -> None:
     assert "~ pull  app:1" in story.text(present("app:1"))
 
 
-def test_never_pulling_a_damaged_image_says_that_it_is_damaged(story: Story) -> None:
+@pytest.mark.parametrize("wanted", ["app:1", ONE.config.digest[7:]])
+def test_never_pulling_a_damaged_image_says_that_it_is_damaged(story: Story, wanted: str) -> None:
     story.host.hold(ONE, "app:1")
     story.host.content.lose(ONE.layers[0].digest)
     with pytest.raises(NotFoundError) as caught:
-        story.plan(present("app:1", pull="never"))
+        story.plan(present(wanted, pull="never"))
     assert caught.value.why == "1 of its parts is missing or damaged"
