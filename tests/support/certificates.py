@@ -43,3 +43,15 @@ def make_certificates(folder: Path, *, names: t.Sequence[str] = ("IP:127.0.0.1",
     target = ["-extfile", str(extensions), "-out", str(made.server)]
     run(["openssl", "x509", "-req", "-in", str(request), *signed_by, *target])
     return made
+
+
+def make_client_certificate(folder: Path) -> tuple[Path, Path]:
+    """Return a client's certificate and its key, from the authority that ``make_certificates`` made in ``folder``."""
+    shown, key, request, extensions = (folder / f"client.{ending}" for ending in ("crt", "key", "csr", "ext"))
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(key)]
+    run(["openssl", "req", *new_key, "-out", str(request), "-subj", "/CN=client"])
+    extensions.write_text("basicConstraints=CA:FALSE\nextendedKeyUsage=clientAuth\n", encoding="utf-8")
+    authority = ["-CA", str(folder / "ca.crt"), "-CAkey", str(folder / "ca.key"), "-CAcreateserial", "-days", "2"]
+    target = ["-extfile", str(extensions), "-out", str(shown)]
+    run(["openssl", "x509", "-req", "-in", str(request), *authority, *target])
+    return shown, key

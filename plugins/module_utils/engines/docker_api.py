@@ -154,6 +154,16 @@ class DockerApi:
             if error.code != "engine-not-found":
                 raise
             told = {}
+        except UnsupportedError as error:
+            if error.code != "engine-refused":
+                raise
+            raise UnsupportedError(  # nothing in this request can be refused but the way it came
+                f"What listens at {error.subject} does not speak Docker's API this way",
+                code="engine-mismatch",
+                why=error.why,
+                fix="check docker_host; if Docker wants TLS there, set validate_certs (or DOCKER_TLS_VERIFY)",
+                subject=error.subject,
+            ) from error
         if isinstance(told, dict) and "ApiVersion" not in told:
             place = str(self._connection.endpoint)
             raise UnsupportedError(
@@ -200,7 +210,7 @@ def _pinned(text: str) -> _Version:
         raise InputError(
             f"{text!r} is not a version of Docker's API",
             code="bad-api-version",
-            fix="write it like 1.41, or auto",
+            fix="write api_version (or DOCKER_API_VERSION) like 1.41, or auto",
             subject="api_version",
         )
     return int(found[1]), int(found[2])

@@ -127,11 +127,18 @@ def _of_tls(error: Exception, endpoint: str) -> ImagesError | None:
 
     if not isinstance(error, ssl.SSLError):
         return None
+    reason = error.reason or ""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        fix = "Name its authority in ca_path (or have it as ca.pem in DOCKER_CERT_PATH), its name in tls_hostname"
+    elif "_ALERT_" in reason:  # the other side says so: hardly anything but our certificate can displease it
+        fix = "The engine wants a certificate that it trusts: set client_cert and client_key, or DOCKER_CERT_PATH"
+    else:
+        fix = "Check that the engine wants TLS at all: else write tcp:// and leave tls and validate_certs out"
     return AuthError(
         f"TLS with the engine at {endpoint} failed",
         code="engine-tls",
-        why=getattr(error, "verify_message", "") or error.reason or _said(error),
-        fix="Check ca_path, client_cert, client_key and tls_hostname, and that the engine wants TLS at all",
+        why=getattr(error, "verify_message", "") or reason or _said(error),
+        fix=fix,
         subject=endpoint,
     )
 

@@ -320,17 +320,21 @@ def _unix_socket(path: str, timeout: float) -> socket.socket:
 def _tls_context(tls: EngineTls) -> ssl.SSLContext:
     import ssl
 
+    option, path = "ca_path", tls.ca_path
     try:
         context = ssl.create_default_context(cafile=tls.ca_path or None)
         if tls.client_cert:
+            option, path = "client_cert", f"{tls.client_cert} with {tls.client_key or 'no client_key'}"
             context.load_cert_chain(tls.client_cert, tls.client_key or None)
     except OSError as error:  # what the ssl module raises for files is one, too
+        said = getattr(error, "reason", "") or error.strerror or str(error)
         raise InputError(
             "The TLS files for the engine cannot be used",
             code="bad-tls-files",
-            why=str(error),
-            fix="ca_path, client_cert and client_key name PEM files on the managed host; the last two belong together",
-            subject="ca_path, client_cert, client_key",
+            why=f"{option} {path}: {said}",
+            fix="ca_path, client_cert and client_key (else ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH) name PEM "
+            "files on the managed host; the last two belong together",
+            subject=option,
         ) from error
     if not tls.validate_certs:
         context.check_hostname = False
