@@ -97,6 +97,22 @@ def test_dockerd_dies_during_a_pull(
         assert host.images() == {**held, name: image.config.digest}
 
 
+def test_dockerd_is_restarted_during_a_pull_and_waited_for(
+    tmp_path: Path, repository: Repository, image: MadeImage, link: SlowLink
+) -> None:
+    with start_dockerd(tmp_path / "docker") as daemon:
+        host, name = DockerHost(daemon), f"{link.host}/{repository.path}:big"
+
+        def restart() -> None:
+            daemon.kill()
+            daemon.start()
+
+        result = interrupted(host, link, name, kill=restart, retry=10, retry_delay=1)
+        assert "failed" not in result, result
+        assert host.images() == {name: image.config.digest}
+        host.rest("image_pull", name=name)
+
+
 @pytest.mark.parametrize("is_started_by_the_task", [False, True])
 def test_podmans_service_dies_during_a_pull(
     repository: Repository, image: MadeImage, link: SlowLink, is_started_by_the_task: bool
