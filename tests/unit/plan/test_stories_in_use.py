@@ -147,6 +147,18 @@ def test_a_moved_index_over_the_same_image_is_pulled_by_every_engine(docker: Sto
     assert f"~ pull  app:1  {short(BOTH)} -> {short(other)}  (" in docker.text(present("app:1", pull="newer"))
 
 
+def test_of_several_digests_of_an_image_the_one_that_is_wanted_is_shown(docker: Story) -> None:
+    other = make_index([BOTH.images[0], image(9, platform="linux/arm64")])
+    for name, made in (("app:1", BOTH), ("web:1", other)):
+        docker.host.hold(BOTH.images[0], name, index=made)
+        docker.registries.push(f"new/{name}", made)
+    for name, made in (("app:1", BOTH), ("web:1", other)):
+        for wanted in (f"new/{name}", f"new/{name}@{made.digest}"):
+            plan = docker.plan(present(wanted))
+            assert f"+ tag   new/{name}  {short(made)}  (the host holds these bytes" in plan.text()
+            assert [str(row.digest) for row in plan.rows] == [made.digest]
+
+
 # --- what is known of images --------------------------------------------------------------------------------------
 
 
