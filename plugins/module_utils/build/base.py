@@ -45,7 +45,9 @@ class BuildSpec(t.NamedTuple):
     """What is to be built. ``context`` is a folder; ``dockerfile`` is relative to it or absolute.
 
     ``dockerfile_inline`` holds a Dockerfile's text and wins over ``dockerfile``. ``source_date_epoch`` is in seconds:
-    the time of everything that is built, and the upper bound of the times in copied archives.
+    the time of everything that is built, and the upper bound of the times in copied archives. ``is_native``: without
+    containers; only then are RUN and whatever else needs one refused, and the fields from ``network`` on are for
+    engines: their words, ``shm_size`` in bytes, ``secret_ids`` without values.
     """
 
     context: str
@@ -56,6 +58,12 @@ class BuildSpec(t.NamedTuple):
     target: str = ""
     labels: Mapping[str, str] = {}
     source_date_epoch: int = 0
+    network: str = ""
+    squash: bool = False
+    shm_size: int = 0
+    etc_hosts: Mapping[str, str] = {}
+    secret_ids: tuple[str, ...] = ()
+    is_native: bool = True
 
 
 class Base(t.NamedTuple):

@@ -25,9 +25,13 @@ class IgnoreRule(t.NamedTuple):
 
 
 class IgnoreRules(t.NamedTuple):
-    """All rules in order; the last that matches a path or one of its parents decides."""
+    """All rules in order; the last that matches a path or one of its parents decides.
+
+    ``name`` is the file's in the root of the context; "" when they come from elsewhere, or there are none.
+    """
 
     rows: tuple[IgnoreRule, ...] = ()
+    name: str = ""
 
     def start(self) -> tuple[bool, ...]:
         """Return which rules match the root: none."""

@@ -20,7 +20,7 @@ from .stages import stage_steps
 from .words import mentioned
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Set
 
     from .base import Base, BuildSpec
     from .context import Row
@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 
 BUILDER_VERSION = "1"
 """Changes when the same inputs give another image: raise it with every such change."""
+_CONTAINERS = "containers"  # what an engine does with the same inputs is its own
 
 
 class InputsKey(t.NamedTuple):
@@ -39,27 +40,34 @@ class InputsKey(t.NamedTuple):
 
 
 def inputs_key(
-    plan: StagePlan, spec: BuildSpec, *, rows: Iterable[Row], base_digests: Mapping[Base, Digest], has_open_end: bool
+    plan: StagePlan,
+    spec: BuildSpec,
+    *,
+    used: Set[str],
+    rows: Iterable[Row],
+    base_digests: Mapping[Base, Digest],
+    has_open_end: bool,
 ) -> InputsKey:
     """Return the key of a build that sees ``rows`` of its context; no value of an arg or label can be read from it.
 
-    ``has_open_end`` says that a base has ONBUILD triggers: then every arg may be used.
+    ``used`` are args that no instruction mentions and steps see nonetheless. ``has_open_end`` says that a base has
+    ONBUILD triggers: then every arg may be used.
     """
     instructions = _instructions(plan)
     text = "\n".join(_text(instruction) for instruction in instructions)
-    names = mentioned(text)
+    names = mentioned(text) | used
     fields = {
-        "builder": BUILDER_VERSION,
+        "builder": BUILDER_VERSION if spec.is_native else _CONTAINERS,
         "dockerfile": _hash([plan.escape, *([i.text, *map(list, i.heredocs)] for i in instructions)]),
         "context": _hash([list(row) for row in rows]),
         "platform": str(spec.platform),
         "target": spec.target,
-        "source-date-epoch": str(spec.source_date_epoch),
     }
+    fields.update({"source-date-epoch": str(spec.source_date_epoch)} if spec.is_native else _engine_fields(spec))
     if any(name.startswith("BUILD") and name in names for name in plan.given.platform):
         fields["build-platform"] = plan.given.platform["BUILDPLATFORM"]
-    used = {name for name in spec.args if has_open_end or name in names}
-    fields.update({f"arg:{name}": _hash(spec.args[name]) for name in used})
+    given = {name for name in spec.args if has_open_end or name in names}
+    fields.update({f"arg:{name}": _hash(spec.args[name]) for name in given})
     fields.update({f"label:{name}": _hash(value) for name, value in spec.labels.items()})
     for base, digest in base_digests.items():
         own = "" if base.platform == spec.platform else f" {base.platform}"
@@ -68,6 +76,18 @@ def inputs_key(
         fields["onbuild"] = "whole context"
     ordered = dict(sorted(fields.items()))
     return InputsKey(_hash(ordered), ordered)
+
+
+def _engine_fields(spec: BuildSpec) -> dict[str, str]:
+    """Return what only builds in containers heed; what is not set is no field."""
+    fields = {
+        "network": spec.network,
+        "squash": "true" if spec.squash else "",
+        "shm-size": str(spec.shm_size or ""),
+        "etc-hosts": _hash(dict(spec.etc_hosts)) if spec.etc_hosts else "",
+        "secrets": " ".join(sorted(spec.secret_ids)),
+    }
+    return {name: text for name, text in fields.items() if text}
 
 
 def _instructions(plan: StagePlan) -> list[Instruction]:

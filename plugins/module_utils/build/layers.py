@@ -29,7 +29,7 @@ from .tree import join
 from .unpacking import WHITEOUT
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
 
     from .archives import SpoolWriter
     from .tree import Entry, Parts, Tree
@@ -103,12 +103,18 @@ class _Tar:
             )
         name = os.fsencode(join(parts)) + (b"/" if entry.kind == "dir" else b"")
         twin = self._names.setdefault(id(entry), name) if entry.is_linked else name
-        self.emit(_headers(name, entry, mtime=mtime, twin_of=twin if twin != name else b""))
-        if entry.content is not None and twin == name:
-            _copy(entry, self.emit, name=join(parts))
+        self.emit(tar_headers(name, entry, mtime=mtime, twin_of=twin if twin != name else b""))
+        if twin == name:
+            for chunk in tar_content(entry, name=join(parts)):
+                self.emit(chunk)
 
 
-def _copy(entry: Entry, emit: Callable[[bytes], None], *, name: str) -> None:
+def tar_content(entry: Entry, *, name: str) -> Iterator[bytes]:
+    """Yield the bytes of a file as they stand in a tar archive, filled up to whole blocks; of anything else nothing.
+
+    Raises:
+        ConflictError: context-changed, when there are fewer or more than ``entry`` says; as its content's ``open``.
+    """
     if entry.content is None:
         return
     left = entry.size
@@ -117,7 +123,7 @@ def _copy(entry: Entry, emit: Callable[[bytes], None], *, name: str) -> None:
             left -= len(chunk)
             if left < 0:
                 break
-            emit(chunk)
+            yield chunk
     if left:
         raise ConflictError(
             f"A file changed its size during the build: {name}",
@@ -125,11 +131,14 @@ def _copy(entry: Entry, emit: Callable[[bytes], None], *, name: str) -> None:
             fix="run again when nothing writes into the context",
             subject=name,
         )
-    emit(bytes(-entry.size % BLOCK))
+    yield bytes(-entry.size % BLOCK)
 
 
-def _headers(name: bytes, entry: Entry, *, mtime: int, twin_of: bytes) -> bytes:
-    """Return the header blocks of one entry; what a plain header cannot say goes into an extended one before it."""
+def tar_headers(name: bytes, entry: Entry, *, mtime: int, twin_of: bytes = b"") -> bytes:
+    """Return the header blocks of one entry, a second name of ``twin_of`` where that is given.
+
+    What a plain header cannot say goes into an extended one before it.
+    """
     link = twin_of or os.fsencode(entry.link_target)
     size = 0 if twin_of or entry.kind != "file" else entry.size
     extended: dict[str, bytes] = {}

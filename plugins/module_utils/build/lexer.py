@@ -30,30 +30,47 @@ class Heredoc(t.NamedTuple):
     is_expanded: bool
 
 
+class Place(t.NamedTuple):
+    """Where a piece of a logical line stands: its row and column, counted from 0, and its length."""
+
+    row: int
+    column: int
+    length: int
+
+
 class Line(t.NamedTuple):
-    """One instruction's text, continuations joined and comments gone; ``number`` is its first line, counted from 1."""
+    """One instruction's text, continuations joined and comments gone; ``number`` is its first line, counted from 1.
+
+    ``places`` are where the characters of ``text`` (and blanks behind it) stand in the Dockerfile, in order.
+    """
 
     number: int
     text: str
     heredocs: tuple[Heredoc, ...] = ()
+    places: tuple[Place, ...] = ()
 
 
 class Lines(t.NamedTuple):
-    """A Dockerfile cut into logical lines, its escape character, and what was wrong."""
+    """A Dockerfile cut into logical lines, its escape character, and what was wrong.
+
+    ``has_syntax``: a directive names what reads it, so there may be instructions that nobody here knows.
+    """
 
     rows: tuple[Line, ...]
     escape: str
     problems: tuple[BuildProblem, ...]
+    has_syntax: bool = False
 
 
 def cut_lines(text: str, *, name: str) -> Lines:
     """Return the logical lines of a Dockerfile; ``name`` is what problems call it. Never raises."""
     raw = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     problems: list[BuildProblem] = []
-    escape = _read_directives(raw, name=name, problems=problems)
+    directives = _read_directives(raw, name=name, problems=problems)
+    escape = directives.get("escape", "\\")
     cutter = _Cutter(raw, escape=escape, name=name)
     rows = cutter.cut()
-    return Lines(tuple(rows), escape, (*problems, *cutter.problems))
+    return Lines(tuple(rows), escape, (*problems, *cutter.problems), "syntax" in directives)
 
 
 def syntax_problem(name: str, line: Line | int, *, what: str, fix: str = "") -> BuildProblem:
@@ -69,25 +86,23 @@ def shown(text: str) -> str:
     return flat if len(flat) <= 200 else f"{flat[:197]}..."
 
 
-def _read_directives(raw: list[str], *, name: str, problems: list[BuildProblem]) -> str:
-    """Return the escape character; directives are comments of the form name=value before anything else."""
-    escape, seen = "\\", set()
+def _read_directives(raw: list[str], *, name: str, problems: list[BuildProblem]) -> dict[str, str]:
+    """Return the directives: comments of the form name=value before anything else."""
+    found: dict[str, str] = {}
     for number, line in enumerate(raw, 1):
         match = _DIRECTIVE.fullmatch(line.strip())
         if match is None or match[1].lower() not in ("syntax", "escape", "check"):
             break
         key = match[1].lower()
-        if key in seen:
+        if key in found:
             problems.append(syntax_problem(name, number, what=f"the directive {key} is given twice"))
-        seen.add(key)
-        if key == "escape":
-            if match[2] in ("\\", "`"):
-                escape = match[2]
-            else:
-                problems.append(
-                    syntax_problem(name, number, what=f"the escape character cannot be {match[2]}", fix="use \\ or `")
-                )
-    return escape
+        if key == "escape" and match[2] not in ("\\", "`"):
+            what = f"the escape character cannot be {match[2]}"
+            problems.append(syntax_problem(name, number, what=what, fix="use \\ or `"))
+            found[key] = "\\"
+            continue
+        found[key] = match[2]
+    return found
 
 
 class _Cutter:
@@ -107,26 +122,26 @@ class _Cutter:
         """Return every logical line."""
         rows: list[Line] = []
         while self._at < len(self._raw):
-            number = self._at + 1
-            text = self._join()
-            if text:
-                heredocs = self._take_heredocs(Line(number, text))
-                rows.append(Line(number, text, heredocs))
+            line = self._join(self._at + 1)
+            if line.text:
+                rows.append(line._replace(heredocs=self._take_heredocs(line)))
         return rows
 
-    def _join(self) -> str:
-        """Return the next instruction's text; empty for blank lines and comments."""
-        first = self._next().lstrip()
-        if not first or first.startswith("#"):
-            return ""
-        text, is_continued = self._without_mark(first)
+    def _join(self, number: int) -> Line:
+        """Return the next instruction without its heredocs; its text is empty for blank lines and comments."""
+        raw = self._next()
+        if not raw.strip() or _COMMENT.match(raw):
+            return Line(number, "")
+        text, is_continued = self._without_mark(raw)
+        places = [Place(self._at - 1, 0, len(text))]
         while is_continued and self._at < len(self._raw):
             more = self._next()
             if not more.strip() or _COMMENT.match(more):
                 continue
             more, is_continued = self._without_mark(more)
+            places.append(Place(self._at - 1, 0, len(more)))
             text += more
-        return text.strip()
+        return Line(number, text.strip(), places=_behind(places, len(text) - len(text.lstrip())))
 
     def _next(self) -> str:
         self._at += 1
@@ -155,6 +170,16 @@ class _Cutter:
         what = f"the heredoc {mark.name} has no end"
         self.problems.append(syntax_problem(self._name, line, what=what, fix=f"end it with a line {mark.name}"))
         return Heredoc(mark.name, "", mark.is_expanded)
+
+
+def _behind(places: list[Place], length: int) -> tuple[Place, ...]:
+    """Return ``places`` without their first ``length`` characters."""
+    kept: list[Place] = []
+    for place in places:
+        cut = min(length, place.length)
+        length -= cut
+        kept.append(Place(place.row, place.column + cut, place.length - cut))
+    return tuple(kept)
 
 
 class HeredocMark(t.NamedTuple):

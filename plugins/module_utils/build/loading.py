@@ -12,6 +12,7 @@ import typing as t
 
 from ..model.errors import InputError
 from ..model.platform import Platform
+from ..model.reference import Defaults, parse_reference
 from .base import Base, BuildProblem, BuildSpec, problems_error
 from .context import Context, check_folder, walk_context
 from .ignore import IgnoreRules, parse_ignore
@@ -19,28 +20,41 @@ from .inputs import InputsKey, inputs_key
 from .parser import parse_dockerfile
 from .reach import Reach, find_reach
 from .stages import StagePlan, copied_stages, plan_stages
+from .tree import Tree
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ..model.digest import Digest
-    from .tree import Tree
 
+DOCKERFILE = ".fleet-images.Dockerfile"
 _INLINE = "dockerfile_inline"
 _DOCKERFILE_LIMIT = 16 * 1024 * 1024  # bytes; nobody writes one of that size, a mistaken path may hold one
+
+
+class DockerfileText(t.NamedTuple):
+    """What messages call the Dockerfile, and its text."""
+
+    name: str
+    text: str
 
 
 class Build:
     """A build whose input is known to be good. The context is walked at most once, each file hashed at most once."""
 
-    def __init__(self, spec: BuildSpec, *, name: str, plan: StagePlan, rules: IgnoreRules) -> None:
+    def __init__(self, spec: BuildSpec, source: DockerfileText, *, plan: StagePlan, rules: IgnoreRules) -> None:
         self.spec = spec
-        self.name = name
+        self.source = source
         self.plan = plan
         self.warnings = plan.warnings
         self._rules = rules
         self._context: Context | None = None
         self._reach: Reach | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call the Dockerfile."""
+        return self.source.name
 
     @property
     def context(self) -> Context:
@@ -75,6 +89,62 @@ class Build:
             self._reach = find_reach(self.plan, self._context_tree)
         return self._reach
 
+    @property
+    def container_steps(self) -> tuple[str, ...]:
+        """Where and why a native build cannot do this, as ``Dockerfile:3: RUN make``; nothing when it can.
+
+        A step that only a base decides about (a variable it sets, a trigger it has) is not among them.
+        """
+        return tuple(f"{error.subject}: {error.why}" for error in self.reach.obstacles)
+
+    def natively(self) -> Build:
+        """Return the same build without containers; what was walked and hashed is shared.
+
+        Raises:
+            UnsupportedError: build-needs-run, add-url or dockerfile-flag, naming the first of ``container_steps``.
+        """
+        if self.reach.obstacles:
+            raise self.reach.obstacles[0]
+        twin = Build(self.spec._replace(is_native=True), self.source, plan=self.plan, rules=self._rules)
+        twin._context, twin._reach = self._context, self._reach
+        return twin
+
+    @property
+    def dockerfile_name(self) -> str:
+        """The name of the Dockerfile in ``context_tar``: none that the context has."""
+        name = DOCKERFILE
+        while self.spec.context and os.path.lexists(os.path.join(self.spec.context, name)):
+            name += "-"
+        return name
+
+    def pinned_dockerfile(self, base_digests: Mapping[Base, Digest | None], *, defaults: Defaults = Defaults()) -> str:  # noqa: B008 (immutable)
+        """Return the Dockerfile with each base that has a digest named by it: ``docker.io/library/x@sha256:…``.
+
+        Short names are completed with ``defaults``. All else stays byte for byte; so do ONBUILD, and bases without.
+        """
+        from .pinning import pinned_text
+
+        names: dict[Base, str] = {}
+        for base, digest in base_digests.items():
+            if digest is not None:
+                names[base] = str(parse_reference(base.reference, defaults).with_digest(digest))
+        return pinned_text(self.source.text, self.plan, names=names)
+
+    def context_tar(self, dockerfile: str, *, has_triggers: bool = False) -> Iterator[bytes]:
+        """Yield a tar archive of what an engine needs of the context, and ``dockerfile`` as ``dockerfile_name``.
+
+        The same files give the same bytes, and memory does not grow with sizes. ``has_triggers`` as for ``inputs_key``.
+
+        Raises:
+            InputError: context-missing or context-unreadable.
+            ConflictError: context-changed.
+        """
+        from .context_tar import Sent, pack_context
+
+        paths = None if has_triggers else self.reach.paths
+        sent = Sent(self.dockerfile_name, dockerfile, self._rules.name, self.spec.source_date_epoch)
+        return pack_context(Tree() if paths == frozenset() else self.context.tree, paths, sent=sent)
+
     def inputs_key(self, base_digests: Mapping[Base, Digest], *, has_triggers: bool = False) -> InputsKey:
         """Return the key of this build on bases with these digests; ``has_triggers``: a base has ONBUILD triggers.
 
@@ -95,6 +165,7 @@ class Build:
         return inputs_key(
             self.plan,
             self.spec,
+            used=self.reach.used,
             rows=self.context.rows(paths) if paths else (),
             base_digests={base: base_digests[base] for base in self.bases},
             has_open_end=has_triggers,
@@ -121,20 +192,22 @@ def load_build(spec: BuildSpec) -> Build:
     Raises:
         InputError: context-missing, context-unreadable, dockerfile-missing, dockerfile-syntax, bad-ignore-file,
             copy-source-missing, copy-source-outside or unknown-target; all problems of one kind of check at once.
-        UnsupportedError: build-needs-run, add-url or dockerfile-flag, naming the line.
+        UnsupportedError: build-needs-run, add-url or dockerfile-flag, naming the line, for a native build.
     """
     if spec.context:
         check_folder(spec.context)
     path = "" if spec.dockerfile_inline else _dockerfile_path(spec)
     text = spec.dockerfile_inline or _read_text(path, option="dockerfile")
     name = os.path.basename(path) or _INLINE
-    dockerfile = parse_dockerfile(text, name=name)
+    dockerfile = parse_dockerfile(text, name=name, is_native=spec.is_native)
     plan = plan_stages(dockerfile, spec, machine=_machine())
     rules, ignore_problems = _read_rules(spec, path)
     problems = [*dockerfile.problems, *plan.problems, *ignore_problems]
     if problems:
         raise problems_error(problems)
-    build = Build(spec, name=name, plan=plan, rules=rules)
+    build = Build(spec, DockerfileText(name, text), plan=plan, rules=rules)
+    if spec.is_native and build.reach.obstacles:
+        raise build.reach.obstacles[0]
     if build.reach.problems:
         raise problems_error(build.reach.problems)
     return build
@@ -178,5 +251,7 @@ def _read_rules(spec: BuildSpec, dockerfile: str) -> tuple[IgnoreRules, list[Bui
     shared = [os.path.join(spec.context, name) for name in (".containerignore", ".dockerignore")]
     for path in [own, *shared]:
         if path and os.path.isfile(path):
-            return parse_ignore(_read_text(path, option="path"), name=os.path.basename(path))
+            name = os.path.basename(path)
+            rules, problems = parse_ignore(_read_text(path, option="path"), name=name)
+            return rules._replace(name=name if path != own else ""), problems
     return IgnoreRules(), []

@@ -14,9 +14,8 @@ import json
 import re
 import typing as t
 
-from ..model.errors import UnsupportedError
 from .healthcheck import healthcheck_mistakes
-from .lexer import Heredoc, Line, cut_lines, shown, syntax_problem
+from .lexer import Heredoc, Line, cut_lines, syntax_problem
 from .words import WordError, split_words, strip_quotes
 
 if t.TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Grammar(t.NamedTuple):
     form: t.Literal["exec", "list", "words", "text", "pairs", "args", "health", "trigger"]
     least: int = 1
     flags: tuple[str, ...] = ()
-    known_flags: tuple[str, ...] = ()  # flags that Docker has and a native build does not
+    engine_flags: tuple[str, ...] = ()  # flags that Docker has and a native build does not
 
 
 _GRAMMARS: Mapping[str, Grammar] = {
@@ -61,7 +60,8 @@ class Instruction(t.NamedTuple):
     """One instruction. ``words`` and ``pairs`` are as written, before variables are replaced; ``text`` is all of it.
 
     A shell form has its command line as the only word. ``pairs`` is filled for ENV, LABEL and ARG (value None: an
-    ARG without default). ``trigger`` is what an ONBUILD holds.
+    ARG without default). ``trigger`` is what an ONBUILD holds. ``mounts`` are the values of all ``--mount`` of a RUN;
+    ``engine_flags`` the names of flags that only engines know; ``is_known`` is False when only they know the name.
     """
 
     name: str
@@ -72,6 +72,9 @@ class Instruction(t.NamedTuple):
     pairs: tuple[tuple[str, str | None], ...] = ()
     is_json: bool = False
     trigger: str = ""
+    mounts: tuple[str, ...] = ()
+    engine_flags: tuple[str, ...] = ()
+    is_known: bool = True
 
     @property
     def text(self) -> str:
@@ -93,14 +96,14 @@ class Dockerfile(t.NamedTuple):
     problems: tuple[BuildProblem, ...]
 
 
-def parse_dockerfile(text: str, *, name: str = "Dockerfile") -> Dockerfile:
+def parse_dockerfile(text: str, *, name: str = "Dockerfile", is_native: bool = True) -> Dockerfile:
     """Return the instructions of ``text`` and all its syntax problems; ``name`` is what messages call it.
 
-    Raises:
-        UnsupportedError: dockerfile-flag, for a flag that Docker knows and native builds do not do.
+    Unless ``is_native``, unknown flags are left to the engine, and so are unknown instructions where a directive names
+    the syntax. Never raises.
     """
     lines = cut_lines(text, name=name)
-    reader = _Reader(name, lines.escape)
+    reader = _Reader(name, lines.escape, is_native=is_native, is_strict=is_native or not lines.has_syntax)
     rows = [instruction for line in lines.rows if (instruction := reader.read(line)) is not None]
     if not lines.rows:
         reader.problems.append(syntax_problem(name, 1, what="there is no instruction", fix="start with FROM"))
@@ -122,9 +125,11 @@ def parse_trigger(text: str, *, where: str, escape: str = "\\") -> Instruction:
 
 
 class _Reader:
-    def __init__(self, name: str, escape: str) -> None:
+    def __init__(self, name: str, escape: str, *, is_native: bool = False, is_strict: bool = True) -> None:
         self._name = name
         self._escape = escape
+        self._is_native = is_native
+        self._is_strict = is_strict
         self.problems: list[BuildProblem] = []
 
     def read(self, line: Line) -> Instruction | None:
@@ -132,16 +137,18 @@ class _Reader:
         keyword, *rest = line.text.split(None, 1)
         name = keyword.upper()
         grammar = _GRAMMARS.get(name)
+        if grammar is None and not self._is_strict:
+            return Instruction(name, f"{self._name}:{line.number}", line, {}, tuple(rest), is_known=False)
         if grammar is None:
             near = difflib.get_close_matches(name, _GRAMMARS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(_GRAMMARS)}"
             self._wrong(line, f"unknown instruction {keyword}", fix=hint)
             return None
         before = len(self.problems)
-        flags, body = self._flags(line, rest[0] if rest else "", name=name)
-        instruction = Instruction(name, f"{self._name}:{line.number}", line, flags)
+        instruction = Instruction(name, f"{self._name}:{line.number}", line, {})
         try:
-            instruction = _FORMS[grammar.form](self, instruction, body)
+            flagged, body = self._flags(instruction, rest[0] if rest else "", grammar=grammar)
+            instruction = _FORMS[grammar.form](self, flagged, body)
         except WordError as error:
             self._wrong(line, str(error))
         if len(self.problems) == before and _count(instruction) < grammar.least:
@@ -153,32 +160,34 @@ class _Reader:
     def _wrong(self, line: Line, what: str, *, fix: str = "") -> None:
         self.problems.append(syntax_problem(self._name, line, what=what, fix=fix))
 
-    def _flags(self, line: Line, text: str, *, name: str) -> tuple[dict[str, str], str]:
-        """Cut ``--name=value`` words off the front; return them and the rest."""
-        grammar, flags = _GRAMMARS[name], {}
+    def _flags(self, instruction: Instruction, text: str, *, grammar: Grammar) -> tuple[Instruction, str]:
+        """Cut ``--name=value`` words off the front; return the instruction with them, and the rest."""
+        flags: dict[str, str] = {}
+        mounts: list[str] = []
+        foreign: list[str] = []
         while text.startswith("--"):
             word, *rest = re.split(r"\s+", text, maxsplit=1)
             text = rest[0] if rest else ""
             if word == "--":
                 break
             key, has_value, value = word[2:].partition("=")
-            if key in grammar.known_flags:
-                raise UnsupportedError(
-                    f"{self._name}:{line.number}: {name} --{key} cannot be built without an engine",
-                    code="dockerfile-flag",
-                    why=shown(line.text),
-                    fix="leave the flag out: this builder does without an engine",
-                    subject=f"{self._name}:{line.number}",
-                )
-            if key not in grammar.flags:
-                known = ", ".join(f"--{flag}" for flag in grammar.flags)
-                self._wrong(line, f"unknown flag --{key} of {name}", fix=f"{name} takes {known or 'no flags'}")
-            elif key in flags and key != "mount":
-                self._wrong(line, f"the flag --{key} is given twice")
-            elif not has_value and key != "link":
-                self._wrong(line, f"the flag --{key} needs a value", fix=f"write --{key}=...")
+            if key in grammar.engine_flags or (key not in grammar.flags and not self._is_native):
+                foreign.append(key)
+            else:
+                self._check_flag(instruction, key, has_value=bool(has_value), is_twice=key in flags)
             flags[key] = strip_or_keep(value, escape=self._escape)
-        return flags, text
+            mounts += [flags[key]] if key == "mount" else []
+        return instruction._replace(flags=flags, mounts=tuple(mounts), engine_flags=tuple(foreign)), text
+
+    def _check_flag(self, instruction: Instruction, key: str, *, has_value: bool, is_twice: bool) -> None:
+        name, line = instruction.name, instruction.line
+        if key not in _GRAMMARS[name].flags:
+            known = ", ".join(f"--{flag}" for flag in _GRAMMARS[name].flags)
+            self._wrong(line, f"unknown flag --{key} of {name}", fix=f"{name} takes {known or 'no flags'}")
+        elif is_twice and key != "mount":
+            self._wrong(line, f"the flag --{key} is given twice")
+        elif not has_value and key != "link":
+            self._wrong(line, f"the flag --{key} needs a value", fix=f"write --{key}=...")
 
     def _check(self, instruction: Instruction) -> None:
         """Note what is wrong with an instruction of the right form."""

@@ -6,31 +6,39 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
-from ..model.errors import UnsupportedError
 from .base import BuildProblem
 from .copying import CopyError, find_sources
 from .lexer import heredoc_mark, shown
+from .mounts import read_mount
+from .obstacles import add_url, is_remote, obstacle
 from .scope import Scope
 from .stages import stage_steps
 from .words import WordError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from ..model.errors import UnsupportedError
+    from .copying import Source
     from .parser import Instruction
     from .stages import Stage, StagePlan
     from .tree import Parts, Tree
 
-_REMOTE = ("http://", "https://", "git://", "git@", "ssh://", "ftp://")
-
 
 class Reach(t.NamedTuple):
-    """Paths of the context that some COPY or ADD takes (None: cannot be known, so all), and what is wrong."""
+    """Paths of the context that some step takes (None: cannot be known, so all), and what is wrong.
+
+    ``obstacles`` are the errors for the steps that a native build cannot do, ``used`` the names of args that steps see
+    without naming them: a command of a RUN finds them in its environment.
+    """
 
     paths: frozenset[Parts] | None
     problems: tuple[BuildProblem, ...]
+    obstacles: tuple[UnsupportedError, ...] = ()
+    used: frozenset[str] = frozenset()
 
 
 def find_reach(plan: StagePlan, context_tree: Callable[[], Tree]) -> Reach:
@@ -39,39 +47,13 @@ def find_reach(plan: StagePlan, context_tree: Callable[[], Tree]) -> Reach:
     A word with a variable that a base image could set is not known. Triggers of base images are not counted.
 
     Raises:
-        UnsupportedError: build-needs-run or add-url, naming the line.
+        InputError: the context cannot be read.
     """
     finder = _Finder(plan, context_tree)
     for number in plan.needed:
         finder.follow(plan.stages[number])
-    return Reach(None if finder.is_open else frozenset(finder.paths), tuple(finder.problems))
-
-
-def refuse_run(instruction: Instruction) -> UnsupportedError:
-    """Return the error for a RUN, which native builds cannot do."""
-    return UnsupportedError(
-        f"{instruction.where}: RUN needs a container, and native builds start none",
-        code="build-needs-run",
-        why=shown(instruction.text),
-        fix="start from an image in which this was run, or copy the result from one with COPY --from",
-        subject=instruction.where,
-    )
-
-
-def refuse_remote(instruction: Instruction, source: str) -> None:
-    """Do nothing for a source that is a path.
-
-    Raises:
-        UnsupportedError: add-url, for an address.
-    """
-    if instruction.name == "ADD" and source.startswith(_REMOTE):
-        raise UnsupportedError(
-            f"{instruction.where}: ADD of an address cannot be built without an engine",
-            code="add-url",
-            why=shown(instruction.text.partition("?")[0]),
-            fix="download it first (ansible.builtin.get_url with a checksum) and ADD the file",
-            subject=instruction.where,
-        )
+    paths = None if finder.is_open else frozenset(finder.paths)
+    return Reach(paths, tuple(finder.problems), tuple(finder.obstacles), frozenset(finder.used))
 
 
 def line_problem(instruction: Instruction, error: WordError | CopyError) -> BuildProblem:
@@ -103,7 +85,10 @@ class _Finder:
         self._plan = plan
         self._context_tree = context_tree
         self._scopes: dict[int, _KnownScope] = {}
+        self._declared: dict[int, frozenset[str]] = {}
         self.is_open = False
+        self.obstacles: list[UnsupportedError] = []
+        self.used: set[str] = set()
         self.paths: set[Parts] = set()
         self.problems: list[BuildProblem] = []
 
@@ -114,15 +99,29 @@ class _Finder:
         scope = _KnownScope(escape=self._plan.escape, env=env, args=above.args if above is not None else {})
         scope.is_open = stage.base is not None or (above is not None and above.is_open)
         self._scopes[stage.number] = scope
+        declared = self._declared.get(stage.parent, frozenset()) if stage.parent is not None else frozenset()
+        self._note_obstacle(stage.opening)
         for step in stage_steps(self._plan, stage):
+            declared |= {name for name, _value in step.pairs} if step.name == "ARG" else set()
+            if step.name == "RUN" or not step.is_known:
+                self.used |= declared
             try:
                 self._step(step, scope)
             except (WordError, CopyError) as error:
                 self.problems.append(line_problem(step, error))
+        self._declared[stage.number] = declared
+
+    def _note_obstacle(self, step: Instruction) -> None:
+        found = obstacle(step)
+        self.obstacles += [found] if found is not None else []
+        # RUN takes nothing by itself, and those of FROM say nothing of files.
+        self.is_open |= not step.is_known or (step.name in ("COPY", "ADD", "RUN") and bool(step.engine_flags))
 
     def _step(self, step: Instruction, scope: _KnownScope) -> None:
-        if step.name == "RUN":
-            raise refuse_run(step)
+        self._note_obstacle(step)
+        for mount in map(read_mount, step.mounts):
+            if mount.reads_context:
+                self._take_mount(step, mount.source, scope=scope)
         try:
             if step.name == "ARG":
                 scope.declare(step, self._plan.given)
@@ -131,22 +130,36 @@ class _Finder:
         except _UnknownVariable:
             for name, _value in step.pairs:
                 scope.env.pop(name, None)
-        if step.name in ("COPY", "ADD") and not step.flags.get("from"):
+        if step.name in ("COPY", "ADD") and not step.flags.get("from") and not step.engine_flags:
             for word in step.words[:-1]:
                 self._take(step, word, scope=scope)
 
     def _take(self, step: Instruction, word: str, *, scope: _KnownScope) -> None:
         if step.heredocs and heredoc_mark(word, escape=scope.escape) is not None:
             return
-        refuse_remote(step, word)
+        try:
+            pattern = word if is_remote(step, word) else scope.expand(word)
+        except _UnknownVariable:
+            self.is_open = True
+            return
+        if is_remote(step, pattern):
+            self.obstacles.append(add_url(step))
+            return
+        tree = self._context_tree()
+        self._add(find_sources(tree, pattern, outside="the context"))
+
+    def _add(self, sources: Iterable[Source]) -> None:
+        for source in sources:
+            self.paths.add(source.written)
+            self.paths.add(source.real)
+            self.paths.update(parts for parts, _node in source.node.walk(source.real))
+
+    def _take_mount(self, step: Instruction, word: str, *, scope: _KnownScope) -> None:
+        """Note what a RUN sees through a bind mount: one path, no wildcards."""
         try:
             pattern = scope.expand(word)
         except _UnknownVariable:
             self.is_open = True
             return
-        refuse_remote(step, pattern)
         tree = self._context_tree()
-        for source in find_sources(tree, pattern, outside="the context"):
-            self.paths.add(source.written)
-            self.paths.add(source.real)
-            self.paths.update(parts for parts, _node in source.node.walk(source.real))
+        self._add(find_sources(tree, re.sub(r"([*?\[\\])", r"\\\1", pattern), outside="the context"))

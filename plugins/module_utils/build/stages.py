@@ -12,6 +12,7 @@ from ..model.errors import InputError
 from ..model.platform import Platform
 from .base import Base, BuildProblem
 from .lexer import syntax_problem
+from .mounts import read_mount
 from .parser import parse_trigger
 from .scope import PROXY_ARGS, Given, Scope, platform_args
 from .words import WordError
@@ -97,9 +98,16 @@ def stage_steps(plan: StagePlan, stage: Stage) -> tuple[Instruction, ...]:
 
 
 def copied_stages(plan: StagePlan, stage: Stage) -> list[int | Base]:
-    """Return what the ``COPY --from`` of a stage mean, in order."""
-    froms = (step.flags.get("from", "") for step in stage_steps(plan, stage) if step.name == "COPY")
-    return [copied_from(plan, stage, source=source) for source in froms if source]
+    """Return what the ``COPY --from`` and ``RUN --mount=from=`` of a stage mean, in order."""
+    found = [source for step in stage_steps(plan, stage) for source in sources_of(step)]
+    return [copied_from(plan, stage, source=source) for source in found]
+
+
+def sources_of(step: Instruction) -> list[str]:
+    """Return what an instruction copies or mounts from, as it is written: stages, their numbers, images."""
+    froms = [step.flags.get("from", "")] if step.name == "COPY" else []
+    froms += [read_mount(text).origin for text in step.mounts]
+    return [source for source in froms if source]
 
 
 class _Planner:

@@ -18,7 +18,8 @@ from .layers import Layer, changed_entries, write_layer
 from .lexer import heredoc_mark, shown
 from .owners import find_mode, find_owner
 from .parser import parse_trigger
-from .reach import line_problem, refuse_remote, refuse_run
+from .obstacles import add_url, is_remote, obstacle
+from .reach import line_problem
 from .scope import Scope
 from .settings import Settings, base_settings
 from .stages import copied_from, stage_steps
@@ -176,8 +177,9 @@ class StageRun:
 
     def _changes(self, step: Instruction) -> set[Parts]:
         """Do one step; return the paths that changed."""
-        if step.name == "RUN":
-            raise refuse_run(step)
+        refusal = obstacle(step)
+        if refusal is not None:
+            raise refusal
         if step.name == "ARG":
             self.scope.declare(step, self._shop.build.plan.given)
         elif step.name in ("COPY", "ADD"):
@@ -236,7 +238,8 @@ class StageRun:
                 found.append(Source(body.name, (), (), Node(entry)))
                 continue
             pattern = self.scope.expand(word)
-            refuse_remote(step, pattern)
+            if is_remote(step, pattern):
+                raise add_url(step)
             found += find_sources(origin() if callable(origin) else origin, pattern, outside=self._outside(step))
         return found
 

@@ -78,6 +78,8 @@ def test_what_only_a_base_can_tell_is_no_mistake_yet(workshop: Workshop) -> None
         ("FROM scratch\nADD https://example.org/x?token=s3cret /\n", "add-url"),
         ("FROM scratch\nENV U=http://x\nADD $U/y /\n", "add-url"),
         ("FROM scratch\nADD git@example.org:x.git /\n", "add-url"),
+        ("FROM scratch\nCOPY --parents a b\n", "dockerfile-flag"),
+        ("FROM scratch\nADD --checksum=sha256:1 a b\n", "dockerfile-flag"),
     ],
 )
 def test_what_needs_an_engine_is_unsupported_naming_line_and_remedy(

@@ -13,7 +13,6 @@ from ansible_collections.fleet.images.plugins.module_utils.build.parser import (
     parse_trigger,
 )
 from ansible_collections.fleet.images.plugins.module_utils.build.words import WordError
-from ansible_collections.fleet.images.plugins.module_utils.model.errors import UnsupportedError
 
 
 def one(line: str) -> Instruction:
@@ -137,8 +136,19 @@ def test_an_empty_file_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize("line", ["COPY --parents a b", "ADD --checksum=sha256:1 a b", "COPY --exclude=x a b"])
-def test_a_flag_that_only_engines_do_is_unsupported_and_not_ignored(line: str) -> None:
-    with pytest.raises(UnsupportedError) as caught:
-        parse_dockerfile(f"FROM scratch\n{line}")
-    assert caught.value.code == "dockerfile-flag"
-    assert caught.value.subject == "Dockerfile:2"
+def test_a_flag_that_only_engines_do_is_kept(line: str) -> None:
+    assert one(line).engine_flags == (line.split()[1][2:].partition("=")[0],)
+
+
+def test_each_mount_of_a_run_is_kept() -> None:
+    assert one("RUN --mount=type=tmpfs,target=/t --mount=target=/c x").mounts == ("type=tmpfs,target=/t", "target=/c")
+
+
+def test_engines_may_know_flags_and_with_a_syntax_directive_instructions_that_nobody_here_does() -> None:
+    text = "FROM scratch\nTEACH --me x\nCOPY --new a b\n"
+    (problem,) = parse_dockerfile(text, is_native=False).problems
+    assert "TEACH" in problem.what
+    dockerfile = parse_dockerfile(f"# syntax=docker/dockerfile:9\n{text}", is_native=False)
+    assert dockerfile.problems == ()
+    assert [step.is_known for step in dockerfile.instructions] == [True, False, True]
+    assert dockerfile.instructions[2].engine_flags == ("new",)
