@@ -11,7 +11,8 @@ module: image_build
 short_description: Build a container image
 version_added: 1.0.0
 description:
-  - Builds an image from a Dockerfile, without a daemon, and names it.
+  - Builds an image from a Dockerfile and names it. Docker and Podman build it themselves. For containerd and the
+    embedded store it is built without a daemon, and with C(buildah) where a step needs a container.
   - An image is built again when its inputs differ from those it was built from, and not before. The task is changed
     when the image was built, got a name, or was pushed to where another one was.
   - Check mode reads the inputs and asks registries for the digests of base images, so it knows whether a build is
@@ -76,6 +77,62 @@ options:
     type: str
     choices: [changed, always, never]
     default: changed
+  network:
+    description:
+      - Network of the steps that run while it is built, in the engine's own words, like V(host), V(none) or the name
+        of a network.
+    type: str
+  etc_hosts:
+    description:
+      - Names that these steps find in C(/etc/hosts), each with its address.
+    type: dict
+  shm_size:
+    description:
+      - Size of C(/dev/shm) for these steps, like V(64MiB).
+    type: str
+  secrets:
+    description:
+      - What steps may read while they run, with C(RUN --mount=type=secret,id=…). It does not get into the image, the
+        key of the inputs, the log, nor into the arguments of a process.
+      - Each entry needs one of O(secrets[].src), O(secrets[].env) and O(secrets[].value). Another value is no reason
+        to build again, another ID is.
+    type: list
+    elements: dict
+    suboptions:
+      id:
+        description:
+          - What the Dockerfile calls it.
+        type: str
+        required: true
+      src:
+        description:
+          - File on the target that holds it.
+        type: path
+      env:
+        description:
+          - Variable of the task's environment on the target that holds it.
+        type: str
+      value:
+        description:
+          - The secret itself, from a vault for example.
+        type: str
+  cache_from:
+    description:
+      - Images whose layers the engine may take for steps that did not change. They have no part in whether a build is
+        due.
+    type: list
+    elements: str
+  nocache:
+    description:
+      - Whether an image that is due is built without the engine's cache of earlier steps. It does not make a build
+        due. That does O(rebuild=always).
+    type: bool
+    default: false
+  squash:
+    description:
+      - Whether all that the build adds becomes one layer.
+    type: bool
+    default: false
   platform:
     description:
       - Platform to build for, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the
@@ -96,13 +153,14 @@ options:
     type: bool
     default: false
 notes:
-  - Images are built for containerd and for the embedded store. With Docker and Podman the task fails in this release,
-    before anything is changed. Build with O(engine=layout), push, and pull with the other engine.
-  - Builds need no daemon and no root. The same inputs give the same digest, on any machine.
-  - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed,
-    with the line and what can be done about it.
+  - With O(engine=containerd) and O(engine=layout) a Dockerfile without C(RUN) needs no daemon and no root, and the same
+    inputs give the same digest, on any machine. One with C(RUN) needs C(buildah) on the target. Without it the task
+    fails before anything is changed, with the line and what can be done about it.
+  - Base images are resolved to digests first, and an engine gets a Dockerfile that names them so.
+  - An option that what builds cannot heed makes the task fail before anything is changed, also in check mode.
   - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it
     with the keyword C(environment) of the task.
+  - What is an input, what counts when, and what is reproducible where is told in C(docs/builds.md) of this collection.
 seealso:
   - module: fleet.images.image_state
     description: Bring a host to a list of images, in one task.
@@ -150,6 +208,16 @@ EXAMPLES = r"""
       FROM ghcr.io/team/app:1.2
       COPY app.toml /etc/app/app.toml
       USER 1000
+
+- name: Build with steps that run, and with a secret that stays out of the image
+  fleet.images.image_build:
+    engine: docker
+    name: team/app:1.2
+    path: /srv/app
+    network: host
+    secrets:
+      - id: index_token
+        value: "{{ vault_index_token }}"
 """
 
 RETURN = r"""
@@ -195,9 +263,9 @@ images:
       type: str
       sample: build
     cause:
-      description: Why it has to be done, or why there is nothing to do.
+      description: Why it has to be done, or why there is nothing to do. Of a build that is due, which inputs changed.
       type: str
-      sample: its inputs changed
+      sample: "its inputs changed: context: 1 file changed: app.toml"
     bytes:
       description: Bytes that move over the network for it, at most.
       type: int
@@ -237,12 +305,18 @@ actions:
     cause:
       description: Why it has to be done.
       type: str
-      sample: its inputs changed
+      sample: "its inputs changed: context: 1 file changed: app.toml"
     needs:
       description: Numbers of the actions that must be done before.
       type: list
       elements: int
       sample: []
+    builder:
+      description: Only of a build. What builds it. C(native) is the builder of this collection. It may also be
+        C(buildah), or what the engine builds with.
+      type: str
+      returned: when RV(actions[].action) is C(build)
+      sample: native
 diff:
   description: The names that change. Texts for people; use RV(actions) in playbooks.
   type: dict

@@ -128,6 +128,62 @@ options:
             type: str
             choices: [changed, always, never]
             default: changed
+          network:
+            description:
+              - Network of the steps that run while it is built, in the engine's own words, like V(host), V(none) or
+                the name of a network.
+            type: str
+          etc_hosts:
+            description:
+              - Names that these steps find in C(/etc/hosts), each with its address.
+            type: dict
+          shm_size:
+            description:
+              - Size of C(/dev/shm) for these steps, like V(64MiB).
+            type: str
+          secrets:
+            description:
+              - What steps may read while they run, with C(RUN --mount=type=secret,id=…). It does not get into the
+                image, the key of the inputs, the log, nor into the arguments of a process.
+              - Each entry needs one of O(images[].build.secrets[].src), O(images[].build.secrets[].env) and
+                O(images[].build.secrets[].value). Another value is no reason to build again, another ID is.
+            type: list
+            elements: dict
+            suboptions:
+              id:
+                description:
+                  - What the Dockerfile calls it.
+                type: str
+                required: true
+              src:
+                description:
+                  - File on the target that holds it.
+                type: path
+              env:
+                description:
+                  - Variable of the task's environment on the target that holds it.
+                type: str
+              value:
+                description:
+                  - The secret itself, from a vault for example.
+                type: str
+          cache_from:
+            description:
+              - Images whose layers the engine may take for steps that did not change. They have no part in whether a
+                build is due.
+            type: list
+            elements: str
+          nocache:
+            description:
+              - Whether an image that is due is built without the engine's cache of earlier steps. It does not make a
+                build due. That does O(images[].build.rebuild=always).
+            type: bool
+            default: false
+          squash:
+            description:
+              - Whether all that the build adds becomes one layer.
+            type: bool
+            default: false
       push:
         description:
           - Where the image is pushed to. V(true) stands for its own name, a list holds other names.
@@ -196,11 +252,10 @@ notes:
   - O(images) is validated on the control node, which needs the Python library jsonschema for it.
   - Editors can complete and check the list with the JSON Schema in C(docs/schema/images.schema.json) of this
     collection.
-  - With Docker and Podman an entry with a build fails in this release, before anything is changed. Build with
-    O(engine=layout) or O(engine=containerd), push, and let the other hosts pull.
-  - Builds need no daemon and no root. The same inputs give the same digest, on any machine.
-  - The instruction C(RUN) is not available in this release. A build that needs it fails before anything is changed,
-    with the line and what can be done about it.
+  - Docker and Podman build themselves. With O(engine=containerd) and O(engine=layout) a Dockerfile without C(RUN) needs
+    no daemon and no root, and the same inputs give the same digest, on any machine. One with C(RUN) needs C(buildah)
+    on the target.
+  - A build option that what builds cannot heed makes the task fail before anything is changed, also in check mode.
   - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it
     with the keyword C(environment) of the task.
 seealso:
@@ -380,6 +435,12 @@ actions:
       type: list
       elements: int
       sample: []
+    builder:
+      description: Only of a build. What builds it. C(native) is the builder of this collection. It may also be
+        C(buildah), or what the engine builds with.
+      type: str
+      returned: when RV(actions[].action) is C(build)
+      sample: native
 diff:
   description: The names that change. Texts for people; use RV(actions) in playbooks.
   type: dict

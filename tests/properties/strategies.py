@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.fleet.images.plugins.module_utils.apply.execute import Host, apply_plan
 from ansible_collections.fleet.images.plugins.module_utils.apply.transfer import Patience
 from ansible_collections.fleet.images.plugins.module_utils.apply.verify import verify
+from ansible_collections.fleet.images.plugins.module_utils.model.build_order import Built
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import PeerError
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Container, Identity, Look
@@ -214,10 +215,10 @@ class Life:
                 if number == 1:
                     self.engine.parents[parent] = self.engine.hold(PARENTS[2]).id
 
-    def _build(self, spec: object) -> Identity:
+    def _build(self, spec: object) -> Built:
         image = BUILT[str(spec)]
         self.engine.content.put(image)
-        return Identity(Digest.parse(image.digest), Digest.parse(image.config.digest))
+        return Built(Identity(Digest.parse(image.digest), Digest.parse(image.config.digest)), "native")
 
     def _lose(self, held: HeldImage, at: int) -> None:
         document = DOCUMENTS[held.document]

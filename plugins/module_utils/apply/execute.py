@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..engines.base import Daemon, Engine
+    from ..model.build_order import Built
     from ..model.digest import Digest
     from ..model.manifest import Manifest
     from ..model.reference import Reference
@@ -41,7 +42,7 @@ class Host(t.NamedTuple):
 
     engine: Engine
     content: Callable[[], ContentStore]
-    build: Callable[[object], Identity]
+    build: Callable[[object], Built]
     daemon: Daemon | None = None
     keeps_index: bool = False
 
@@ -63,7 +64,7 @@ def apply_plan(
             run.perform(action)
     run.raise_failures()
     freed, warnings = _clear(plan, host.engine) if _drops_content(plan) else (0, ())
-    return Outcome(run.made, run.pushed, run.moved, freed, warnings)
+    return Outcome(run.made, run.pushed, run.moved, freed, warnings, run.builders)
 
 
 class _Run:
@@ -83,6 +84,7 @@ class _Run:
 
             self._daemon = DaemonTransfers(host.daemon, registry=registry, mirrors=mirrors, patience=patience)
         self.made: dict[int, Identity] = {}
+        self.builders: dict[int, str] = {}
         self.pushed: dict[int, Digest] = {}
         self.done: set[int] = set()
         self.failed: dict[int, ImagesError] = {}
@@ -177,9 +179,10 @@ class _Run:
         self._host.engine.tag(action.reference, identity=resolved.identity, platform=resolved.platform)
 
     def _build(self, action: Build) -> None:
-        identity = self._host.build(action.build.spec)
-        self._tag(action.reference, identity)
-        self.made[action.id] = identity
+        built = self._host.build(action.build.spec)
+        self._tag(action.reference, built.identity)
+        self.made[action.id] = built.identity
+        self.builders[action.id] = built.builder
 
     def _tag(self, reference: Reference, identity: Identity) -> None:
         self._host.engine.tag(reference, identity=identity, platform=None)

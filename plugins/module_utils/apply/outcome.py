@@ -20,7 +20,8 @@ class Outcome(t.NamedTuple):
 
     ``built`` are the identities that were Pending, by the id of the action that made them, ``pushed`` the digests that
     a registry alone could tell, by the id of the push; ``moved`` are the bytes that went over the network, ``freed``
-    those that removed names gave back on disk; ``warnings`` tell what else went wrong.
+    those that removed names gave back on disk; ``warnings`` tell what else went wrong; ``builders`` say what built, by
+    the id of the build.
     """
 
     built: Mapping[int, Identity] = {}
@@ -28,3 +29,4 @@ class Outcome(t.NamedTuple):
     moved: int = 0
     freed: int = 0
     warnings: tuple[str, ...] = ()
+    builders: Mapping[int, str] = {}

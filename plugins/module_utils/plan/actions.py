@@ -76,6 +76,10 @@ class Build(Action):
 
     build: DesiredBuild
 
+    def to_json(self) -> dict[str, t.Any]:
+        """Return the row that a task reports, with what builds."""
+        return {**super().to_json(), "builder": self.build.builder}
+
 
 @dataclass(frozen=True)
 class Tag(Action):

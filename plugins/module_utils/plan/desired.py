@@ -21,7 +21,8 @@ class DesiredBuild(t.NamedTuple):
     """An image that is built: ``key`` stands for all its inputs and is kept on the image as label ``key_label``.
 
     ``spec`` is what the builder needs; the planner does not look into it. ``bases`` are the names it starts from. The
-    key is empty while one of them is yet to be built.
+    key is empty while one of them is yet to be built. ``change`` tells people which inputs are not those of the image
+    that is there, ``builder`` what will build.
     """
 
     key: str
@@ -29,6 +30,8 @@ class DesiredBuild(t.NamedTuple):
     spec: object
     rebuild: t.Literal["changed", "always", "never"] = "changed"
     bases: tuple[Reference, ...] = ()
+    change: str = ""
+    builder: str = ""
 
 
 class DesiredImage(t.NamedTuple):

@@ -196,8 +196,9 @@ def build_cause(build: DesiredBuild, image: LocalImage | None) -> str:
         return damage_of(image)
     if build.rebuild == "always":
         return "rebuild: always"
-    is_current = build.rebuild == "never" or image.labels.get(build.key_label) == build.key
-    return "" if is_current else "its inputs changed"
+    if build.rebuild == "never" or image.labels.get(build.key_label) == build.key:
+        return ""
+    return f"its inputs changed: {build.change}" if build.change else "its inputs changed"
 
 
 def damage_of(image: LocalImage) -> str:

@@ -20,6 +20,8 @@ if t.TYPE_CHECKING:
     from ..build.base import Base
     from ..model.digest import Digest
     from ..model.host import LocalImage, Observed
+    from ..model.image_config import ImageConfig
+    from ..model.reference import Defaults
     from ..model.resolved import Resolved
     from ..plan.desired import DesiredImage
     from ..plan.questions import Answers
@@ -69,8 +71,9 @@ class Bases:
         if arriving is not None:
             return arriving.descriptor.digest
         image = None if asks_registry else self._local(base)
-        if image is not None and image.identity.digest is not None:
-            return image.identity.digest
+        digest = image and (image.identity.digest or image.identity.config_digest)
+        if digest:  # the config's, when it was built here and no registry knows it
+            return digest
         try:
             return self._session.registry(reference).resolve(reference).digest
         except NotFoundError as error:
@@ -93,18 +96,57 @@ class Bases:
             content = self._session.content()
             manifest = stored_manifest(image.identity.manifest_digest, read=content.read)
             return BaseImage(digest, manifest, parse_config(content.read(manifest.config)), content)
+        resolved, config = self.remote(base, digest)
+        if resolved.manifest is None:
+            raise TypeError("a question that knows no digest is answered with a manifest")
+        return BaseImage(digest, resolved.manifest, config, self._session.registry(resolved.reference))
+
+    def remote(self, base: Base, digest: Digest) -> tuple[Resolved, ImageConfig]:
+        """Return what the registry has for the base under ``digest``: its manifest is known, and its config.
+
+        Raises:
+            ImagesError: it cannot be read, or does not exist for the base's platform.
+        """
         pinned = self._reference(base).with_digest(digest)
         question = Question((pinned,), base.platform, is_strict=False, known=frozenset())
         resolved = resolve_image(question, registry=self._session.registry, mirrors=self._session.mirrors)
         if resolved.manifest is None:
             raise TypeError("a question that knows no digest is answered with a manifest")
-        store = self._session.registry(pinned)
-        return BaseImage(digest, resolved.manifest, parse_config(store.read(resolved.manifest.config)), store)
+        return resolved, parse_config(self._session.registry(pinned).read(resolved.manifest.config))
+
+    def held(self, base: Base, digest: Digest) -> LocalImage | None:
+        """Return the base of exactly ``digest``, if the host holds it under its name or by its digest."""
+        image = self._local(base)
+        if image is None or digest not in image.identity.digests:
+            image = self._usable(self._observed.pinned(self._pinned(base, digest)), base)
+        return image
+
+    def is_pinned(self, base: Base, digest: Digest) -> bool:
+        """Tell whether the host knows the base, which it holds, by the name ``repository@digest``."""
+        return self._observed.pinned(self._pinned(base, digest)) is not None
+
+    def has_triggers(self, image: LocalImage) -> bool:
+        """Tell whether an image of the host has ONBUILD triggers, as far as its engine tells.
+
+        Raises:
+            ImagesError: the engine cannot be asked.
+        """
+        return bool(self._session.engine.describe(image).config.get("OnBuild"))
+
+    def _pinned(self, base: Base, digest: Digest) -> Reference:
+        return self._reference(base).with_digest(digest)
 
     def _reference(self, base: Base) -> Reference:
-        return parse_reference(base.reference, self._session.defaults._replace(tag="latest"))
+        return base_reference(base, self._session.defaults)
 
     def _local(self, base: Base) -> LocalImage | None:
-        image = self._observed.find(self._reference(base))
+        return self._usable(self._observed.find(self._reference(base)), base)
+
+    def _usable(self, image: LocalImage | None, base: Base) -> LocalImage | None:
         is_other = image is not None and image.platform is not None and not image.platform.satisfies(base.platform)
         return image if image is not None and image.is_complete and not is_other else None
+
+
+def base_reference(base: Base, defaults: Defaults) -> Reference:
+    """Return what ``base`` names: without a tag it is latest, as Dockerfiles mean it, whatever the task's default."""
+    return parse_reference(base.reference, defaults._replace(tag="latest"))

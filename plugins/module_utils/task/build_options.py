@@ -12,6 +12,7 @@ import typing as t
 
 from ..build.base import BuildSpec
 from ..model.errors import InputError
+from .sizes import parse_size
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,10 @@ if t.TYPE_CHECKING:
 _LATEST_SECONDS = 8**11 - 1  # what eleven octal digits of a tar header hold: the year 2242
 
 
-def build_spec(options: Mapping[str, t.Any], *, platform: Platform | None, host: Platform) -> BuildSpec:
-    """Return the order for the builder; without ``platform`` the image is for hosts like ``host``.
+def build_spec(
+    options: Mapping[str, t.Any], *, platform: Platform | None, host: Platform, is_native: bool
+) -> BuildSpec:
+    """Return what is to be built; without ``platform`` the image is for hosts like ``host``.
 
     Raises:
         InputError: bad-source-date-epoch.
@@ -37,6 +40,12 @@ def build_spec(options: Mapping[str, t.Any], *, platform: Platform | None, host:
         target=options["target"] or "",
         labels={str(name): _text(value) for name, value in (options["labels"] or {}).items()},
         source_date_epoch=_source_date_epoch(),
+        network=options["network"] or "",
+        squash=options["squash"],
+        shm_size=parse_size(options["shm_size"]) if options["shm_size"] else 0,
+        etc_hosts={str(name): str(address) for name, address in (options["etc_hosts"] or {}).items()},
+        secret_ids=tuple(sorted(row["id"] for row in options["secrets"] or ())),
+        is_native=is_native,
     )
 
 

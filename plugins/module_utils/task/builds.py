@@ -9,10 +9,12 @@ from __future__ import annotations
 import typing as t
 
 from ..model.annotations import KEY_LABEL
+from ..model.build_order import Built
 from ..model.errors import ImagesError, raise_problems
-from ..model.host import Identity
+from ..model.host import Identity, Look
 from ..model.reference import Reference
 from ..plan.questions import build_cause, names_made_by
+from .build_orders import NATIVE, Extras
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,10 +33,12 @@ class Loaded(t.NamedTuple):
     """A build whose input is known to be good. With ``asks_registry`` its bases are looked up there first."""
 
     build: Build
+    extras: Extras
+    builder: str
     asks_registry: bool
 
 
-class Prepared(t.NamedTuple):
+class NativeBuild(t.NamedTuple):
     """A build that may be carried out: its bases as its key was made with, less those that are built before it."""
 
     build: Build
@@ -46,18 +50,19 @@ def load(desired: Desired, *, observed: Observed, session: Session) -> Desired:
     """Return ``desired`` with each build read and checked. Nothing but the host's files is looked at.
 
     Raises:
-        ImagesError: the input of a build is bad. With several such builds all are told.
+        ImagesError: the input of a build is bad, or nothing here can build it as wanted. With several such builds all
+            are told.
     """
+    from .builders import load_wanted
 
     def loaded(item: DesiredImage, wanted: DesiredBuild) -> DesiredImage:
-        from ..build.loading import load_build
-        from .build_options import build_spec
-
         options = t.cast("Mapping[str, t.Any]", wanted.spec)
-        build = load_build(build_spec(options, platform=item.platform, host=observed.platform))
+        extras = Extras.of(options, platform=item.platform, defaults=session.defaults)
+        build, builder = load_wanted(item, options, extras=extras, observed=observed, session=session)
         for warning in build.warnings:
             session.warn(f"{item.path}: {warning}")
-        return item._replace(build=wanted._replace(spec=Loaded(build, bool(options["pull"]))))
+        spec = Loaded(build, extras, builder, bool(options["pull"]))
+        return item._replace(build=wanted._replace(spec=spec, builder=builder))
 
     return _with_each(desired, loaded)
 
@@ -72,7 +77,7 @@ def with_keys(desired: Desired, *, observed: Observed, answers: Answers, session
     """
     from .bases import Bases
 
-    bases = Bases(observed, session=session)
+    bases = Bases(_with_platforms(desired, observed, session=session), session=session)
 
     def keyed(item: DesiredImage, wanted: DesiredBuild) -> DesiredImage:
         return _with_key(item, wanted, observed=observed, bases=bases)
@@ -80,17 +85,25 @@ def with_keys(desired: Desired, *, observed: Observed, answers: Answers, session
     return _with_each(desired, keyed, others=lambda item: bases.expect_pull(item, answers=answers))
 
 
-def carry_out(spec: object, *, session: Session) -> Identity:
-    """Build the image that a plan's build action holds, into the session's content store, and return its identity.
+def carry_out(spec: object, *, session: Session) -> Built:
+    """Build the image that a plan's build action holds; return its identity, and what built it.
 
     Raises:
         ImagesError: layers of a base cannot be fetched, the context changed meanwhile, or a step fails.
     """
+    if isinstance(spec, NativeBuild):
+        return Built(_build_natively(spec, session=session), NATIVE)
+    from . import engine_builds
+
+    if not isinstance(spec, engine_builds.EngineBuild):
+        raise TypeError("a build action holds what with_keys prepared")
+    return engine_builds.carry_out(spec, session=session)
+
+
+def _build_natively(spec: NativeBuild, *, session: Session) -> Identity:
     from ..build.native import build_image
     from .bases import Bases
 
-    if not isinstance(spec, Prepared):
-        raise TypeError("a build action holds what with_keys prepared")
     now = Bases(session.engine.observe(), session=session) if spec.pending else None
     built = {base: now.image(base, now.digest(base)) for base in spec.pending} if now is not None else {}
     content = session.content()
@@ -124,7 +137,7 @@ def _with_each(
 def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, bases: Bases) -> DesiredImage:
     if not isinstance(wanted.spec, Loaded):
         raise TypeError("a build is loaded before its key is made")
-    build, asks_registry = wanted.spec
+    build, _extras, _builder, asks_registry = loaded = wanted.spec
     image = observed.by_name.get(item.wanted) if isinstance(item.wanted, Reference) else None
     pending = tuple(base for base in build.bases if bases.is_pending(base))
     digests = {base: bases.digest(base, asks_registry=asks_registry) for base in build.bases if base not in pending}
@@ -135,13 +148,34 @@ def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, b
         from .build_options import from_itself
 
         raise from_itself(item)
-    keyed = wanted._replace(key=key, key_label=KEY_LABEL, bases=names)
+    pins = tuple(name.with_digest(digests[base]) for name, base in zip(names, build.bases) if base in digests)
+    keyed = wanted._replace(key=key, key_label=KEY_LABEL, bases=tuple(dict.fromkeys([*names, *pins])))
     if not build_cause(keyed, image):
         return item._replace(build=keyed)
     bases.expect_build(names_made_by(item))
-    # Opened now and not when it is built: a base that does not exist for the platform is told by check mode, too.
+    return item._replace(build=keyed._replace(spec=_prepared(loaded, digests=digests, bases=bases)))
+
+
+def _with_platforms(desired: Desired, observed: Observed, *, session: Session) -> Observed:
+    """Return ``observed`` with the platforms of bases too, where a daemon builds for a platform that the user named."""
+    if session.daemon is None:
+        return observed
+    loaded = [item.build.spec for item in desired.images if item.build is not None and item.platform is not None]
+    bases = {base for spec in loaded if isinstance(spec, Loaded) for base in spec.build.bases}
+    from .bases import base_reference
+
+    names = frozenset(base_reference(base, session.defaults) for base in bases)
+    return session.engine.observe(Look(details_of=names)) if names else observed
+
+
+def _prepared(loaded: Loaded, *, digests: Mapping[Base, Digest], bases: Bases) -> object:
+    """Return what ``carry_out`` takes. Bases are opened now: one that does not exist is told by check mode, too."""
+    if loaded.builder != NATIVE:
+        from .engine_builds import prepare
+
+        return prepare(loaded.build, loaded.extras, digests=digests, bases=bases)
     opened = {base: bases.image(base, digest) for base, digest in digests.items()}
-    return item._replace(build=keyed._replace(spec=Prepared(build, opened, pending)))
+    return NativeBuild(loaded.build, opened, tuple(base for base in loaded.build.bases if base not in digests))
 
 
 def _key(build: Build, label: str, *, digests: Mapping[Base, Digest]) -> str:

@@ -139,10 +139,10 @@ def _read_item(reader: Reader, row: Params, *, path: str, params: Params) -> Des
 
 def _read_build(reader: Reader, options: Params, *, path: str) -> DesiredBuild:
     """Return the build as it was asked for; its key is known when its bases are."""
-    if options["path"] is None and options["dockerfile_inline"] is None:
-        reader.problem(f"{path}path", "the build has no context", fix="set path to the folder with the Dockerfile")
-    if options["dockerfile"] is not None and options["dockerfile_inline"] is not None:
-        reader.problem(f"{path}dockerfile", "dockerfile_inline is given too", fix="set one of the two")
+    from .build_problems import build_problems
+
+    for problem in build_problems(options, path=path, defaults=reader.defaults):
+        reader.problem(*problem[:2], fix=problem.fix)
     return DesiredBuild(key="", key_label="", spec=dict(options), rebuild=options["rebuild"])
 
 

@@ -17,7 +17,7 @@ from .option_problems import ignored_tls
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..engines.base import Daemon, Engine
+    from ..engines.base import Daemon, Engine, ImageBuilder
     from ..model.reference import Reference
     from ..stores.base import ContentStore
     from ..stores.layout import LayoutStore
@@ -33,14 +33,17 @@ class Opened(t.NamedTuple):
     """An engine, and what a plan needs beside it.
 
     ``content`` opens the store that its content is in, ``scratch`` makes a folder there for temporary files. With a
-    ``daemon``, which speaks to registries itself, there is no such store. With ``keeps_index`` an image comes with the
-    index that it was chosen from.
+    ``daemon``, which speaks to registries itself, there is no such store. ``builder`` is the engine again where it
+    builds in containers; ``buildah`` opens what does it for one that cannot. With ``keeps_index`` an image comes with
+    the index that it was chosen from.
     """
 
     engine: Engine
     content: Callable[[], ContentStore]
     scratch: Callable[[], str] = lambda: ""
     daemon: Daemon | None = None
+    builder: ImageBuilder | None = None
+    buildah: Callable[[], ImageBuilder | None] = lambda: None
     keeps_index: bool = False
     close: Callable[[], None] = lambda: None
 

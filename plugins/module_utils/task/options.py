@@ -81,6 +81,23 @@ BUILD: Spec = {
     "labels": {"type": "dict"},
     "pull": {"type": "bool", "default": False},
     "rebuild": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},
+    "network": {"type": "str"},
+    "etc_hosts": {"type": "dict"},
+    "shm_size": {"type": "str"},
+    "secrets": {
+        "type": "list",
+        "elements": "dict",
+        "no_log": False,  # IDs are no secrets
+        "options": {
+            "id": {"type": "str", "required": True},
+            "src": {"type": "path"},
+            "env": {"type": "str"},
+            "value": {"type": "str", "no_log": True},
+        },
+    },
+    "cache_from": {"type": "list", "elements": "str"},
+    "nocache": {"type": "bool", "default": False},
+    "squash": {"type": "bool", "default": False},
 }
 
 NAMES: Spec = {

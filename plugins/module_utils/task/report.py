@@ -44,6 +44,8 @@ def _row(row: Row, outcome: Outcome) -> dict[str, t.Any]:
 
 def _action(action: Action, outcome: Outcome) -> dict[str, t.Any]:
     told = action.to_json()
+    if action.id in outcome.builders:
+        told["builder"] = outcome.builders[action.id]
     source = getattr(action, "source", None)
     made_by = source.made_by if isinstance(source, Pending) else action.id
     built: Identity | None = outcome.built.get(made_by)

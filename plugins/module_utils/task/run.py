@@ -23,7 +23,8 @@ from .session import Session
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..model.host import Identity, Observed
+    from ..model.build_order import Built
+    from ..model.host import Observed
     from ..plan.desired import Desired
     from ..plan.plan import Plan
     from ..plan.questions import Questions
@@ -39,8 +40,8 @@ class Builder(t.Protocol):
     def with_keys(self, desired: Desired, *, observed: Observed, answers: Answers, session: Session) -> Desired:
         """Return ``desired`` with the key of each build's inputs."""
 
-    def carry_out(self, spec: object, *, session: Session) -> Identity:
-        """Build, and return what was built."""
+    def carry_out(self, spec: object, *, session: Session) -> Built:
+        """Build, and return what was built, and by what."""
 
 
 if t.TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outc
     from ..apply.execute import Host, apply_plan
     from ..apply.verify import verify
 
-    def build(spec: object) -> Identity:
+    def build(spec: object) -> Built:
         if builder is None:
             raise TypeError("a module that builds brings a builder")
         return builder.carry_out(spec, session=session)

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 
     from ..apply.sources import Mirrors
     from ..apply.transfer import Patience
+    from ..engines.base import ImageBuilder
     from ..plan.plan import Plan
     from ..stores.base import ContentStore
     from ..stores.registries import Registries
@@ -47,6 +48,7 @@ class Session:
         self.engine = self._opened.engine
         self.daemon = self._opened.daemon
         self.keeps_index = self._opened.keeps_index
+        self.builder = self._opened.builder
 
     @property
     def parallel(self) -> int:
@@ -86,7 +88,7 @@ class Session:
         Raises:
             UnsupportedError: engine-cannot-build.
         """
-        if self.daemon is not None:
+        if self.daemon is not None and self.builder is None:
             raise UnsupportedError(
                 f"Images cannot be built for {self.engine.name} in this release",
                 code="engine-cannot-build",
@@ -94,6 +96,10 @@ class Session:
                 fix="build with engine: layout and push: true, and pull the image with this engine",
                 subject="build",
             )
+
+    def buildah(self) -> ImageBuilder | None:
+        """Return what builds in containers beside an engine that cannot; None where it is not installed."""
+        return self._opened.buildah()
 
     def check_room(self, plan: Plan) -> None:
         """Do nothing if there is room for what ``plan`` pulls.

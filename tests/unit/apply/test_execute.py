@@ -10,6 +10,7 @@ import threading
 import typing as t
 
 import pytest
+from ansible_collections.fleet.images.plugins.module_utils.model.build_order import Built
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ApplyError, AuthError, UnavailableError
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity
@@ -230,20 +231,21 @@ def test_a_push_moves_only_what_the_registry_lacks(story: Story) -> None:
 def test_a_push_of_what_was_built_in_this_run_has_the_digest_of_the_build(story: Story) -> None:
     made = image(1, key="k")
 
-    def build(spec: object) -> Identity:
+    def build(spec: object) -> Built:
         story.host.content.put(made)
-        return Identity(Digest.parse(made.digest), Digest.parse(made.config.digest))
+        return Built(Identity(Digest.parse(made.digest), Digest.parse(made.config.digest)), "hands")
 
     item = built("app:dev", "k", tags=["app:latest"], push=["r.test/app:dev"])
     outcome = apply(story, story.plan(item), build=build)
     assert story.registries.digest("r.test/app:dev") == made.digest
     assert outcome.built == {1: Identity(Digest.parse(made.digest), Digest.parse(made.config.digest))}
+    assert outcome.builders == {1: "hands"}
     assert story.host.names.keys() == {parse_reference("app:dev"), parse_reference("app:latest")}
     assert story.plan(item).is_empty
 
 
 def test_a_failing_build_stops_what_needs_it(story: Story) -> None:
-    def build(spec: object) -> Identity:
+    def build(spec: object) -> Built:
         raise UnavailableError("no base", code="no-base")
 
     plan = story.plan(built("app:dev", "k", tags=["app:latest"], push=["r.test/app:dev"]), built("b:1", "k"))

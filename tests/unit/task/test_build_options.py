@@ -11,16 +11,19 @@ import typing as t
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import InputError
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
+from ansible_collections.fleet.images.plugins.module_utils.task import options
 from ansible_collections.fleet.images.plugins.module_utils.task.build_options import build_spec
+from ansible_collections.fleet.images.tests.unit.task.params import filled
 
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.build.base import BuildSpec
 
-OPTIONS = dict.fromkeys(("path", "dockerfile", "dockerfile_inline", "args", "target", "labels"))
+OPTIONS = filled(options.BUILD)
 
 
-def ordered(**options: t.Any) -> BuildSpec:
-    return build_spec({**OPTIONS, **options}, platform=None, host=Platform.of("linux", "amd64", variant="v3"))
+def ordered(**given: t.Any) -> BuildSpec:
+    host = Platform.of("linux", "amd64", variant="v3")
+    return build_spec({**OPTIONS, **given}, platform=None, host=host, is_native=False)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,11 @@ def test_values_of_args_and_labels_are_what_their_writer_meant() -> None:
 
 def test_an_image_is_for_hosts_of_any_level_of_the_processor() -> None:
     assert str(ordered().platform) == "linux/amd64"
+
+
+def test_what_engines_are_told_is_part_of_the_order_and_no_secret_is() -> None:
+    nothing = dict.fromkeys(("src", "env", "value"))
+    secrets = [{"id": "b", **nothing, "value": "v"}, {"id": "a", **nothing, "src": "/x"}]
+    spec = ordered(network="none", squash=True, shm_size="64MiB", etc_hosts={"db": "10.0.0.5"}, secrets=secrets)
+    assert (spec.network, spec.squash, spec.shm_size) == ("none", True, 64 * 1024**2)
+    assert (spec.etc_hosts, spec.secret_ids, spec.is_native) == ({"db": "10.0.0.5"}, ("a", "b"), False)
