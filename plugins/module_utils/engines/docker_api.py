@@ -12,6 +12,7 @@ import typing as t
 
 from ..model.errors import InputError, NotFoundError, UnsupportedError
 from ..model.fields import Fields
+from ..wire.engine_connections import EngineConnections
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -49,10 +50,8 @@ class DockerApi:
         Raises:
             InputError: bad-api-version.
         """
-        self._connect = connect
+        self._connections = EngineConnections(connect)
         self._pinned = None if version == "auto" else _pinned(version)
-        self._of_thread = threading.local()
-        self._connections: list[EngineConnection] = []
         self._lock = threading.RLock()
         self._server: Server | None = None
         self._info: Fields | None = None
@@ -75,14 +74,14 @@ class DockerApi:
         """What the daemon tells of its store; asked once."""
         with self._lock:
             if self._info is None:
-                _status, told, _headers = self._connection.request_json("GET", self._versioned("/info"))
+                _status, told, _headers = self._connections.own.request_json("GET", self._versioned("/info"))
                 self._info = _object(told)
             return self._info
 
     @property
     def is_local(self) -> bool:
         """Whether the daemon shares this machine's file systems and processors, as far as its address tells."""
-        return self._connection.endpoint.scheme == "unix"
+        return self._connections.own.endpoint.scheme == "unix"
 
     def rows(self, path: str, query: Mapping[str, str] | None = None) -> list[Fields]:
         """Return the objects of a list.
@@ -90,7 +89,7 @@ class DockerApi:
         Raises:
             PeerError: wrong-shape: it is something else.
         """
-        told = self._connection.request_json("GET", self._versioned(path), query=query)[1]
+        told = self._connections.own.request_json("GET", self._versioned(path), query=query)[1]
         return Fields({"rows": told}, _ANSWER).objects("rows")
 
     def find(self, path: str) -> Fields | None:
@@ -99,14 +98,14 @@ class DockerApi:
         Raises:
             PeerError: wrong-shape: it is no object.
         """
-        status, told, _headers = self._connection.request_json("GET", self._versioned(path), expect=(200, 404))
+        status, told, _headers = self._connections.own.request_json("GET", self._versioned(path), expect=(200, 404))
         return None if status == 404 else _object(told)
 
     def change(self, method: t.Literal["POST", "DELETE"], path: str, *, query: Mapping[str, str]) -> bool:
         """Let the daemon change something; False when it does not have it."""
         target = self._versioned(path)
         expect = (200, 201, 204, 404)
-        return self._connection.request_json(method, target, query=query, expect=expect)[0] != 404
+        return self._connections.own.request_json(method, target, query=query, expect=expect)[0] != 404
 
     def stream(
         self,
@@ -119,27 +118,16 @@ class DockerApi:
     ) -> EngineStream:
         """Send a POST and return its unread answer; the caller closes it."""
         target = self._versioned(path)
-        return self._connection.stream(
+        return self._connections.own.stream(
             "POST", target, query=query, headers=headers, body=b"", expect=expect, timeout=timeout
         )
 
     def close(self) -> None:
         """Close the connections of all threads. Idempotent."""
-        with self._lock:
-            for connection in self._connections:
-                connection.close()
+        self._connections.close()
 
     def _versioned(self, path: str) -> str:
         return f"/v{_written(self.server.api)}{path}"
-
-    @property
-    def _connection(self) -> EngineConnection:
-        connection: EngineConnection | None = getattr(self._of_thread, "connection", None)
-        if connection is None:
-            connection = self._of_thread.connection = self._connect()
-            with self._lock:
-                self._connections.append(connection)
-        return connection
 
     def _version_told(self) -> Fields:
         """Return what the daemon tells of its version, as every Docker does, and hardly any other server.
@@ -149,7 +137,7 @@ class DockerApi:
             ImagesError: it does not answer.
         """
         try:
-            _status, told, _headers = self._connection.request_json("GET", "/version")
+            _status, told, _headers = self._connections.own.request_json("GET", "/version")
         except NotFoundError as error:
             if error.code != "engine-not-found":
                 raise
@@ -165,7 +153,7 @@ class DockerApi:
                 subject=error.subject,
             ) from error
         if isinstance(told, dict) and "ApiVersion" not in told:
-            place = str(self._connection.endpoint)
+            place = str(self._connections.own.endpoint)
             raise UnsupportedError(
                 f"What listens at {place} is not Docker",
                 code="engine-mismatch",
@@ -176,7 +164,7 @@ class DockerApi:
         return _object(told)
 
     def _negotiated(self, told: Fields) -> Server:
-        place = str(self._connection.endpoint)
+        place = str(self._connections.own.endpoint)
         if any(part.optional_text("Name") == "Podman Engine" for part in told.objects("Components")):
             raise UnsupportedError(
                 f"What listens at {place} is podman",

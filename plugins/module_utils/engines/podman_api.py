@@ -12,11 +12,13 @@ import typing as t
 
 from ..model.errors import UnsupportedError
 from ..model.fields import Fields
+from ..wire.engine_connections import EngineConnections
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ..wire.engine_socket import EngineConnection
+    from ..wire.engine_stream import EngineStream
 
 HIGHEST_TESTED_API = (4, 3, 0)
 LOWEST_USABLE_API = (4, 0, 0)
@@ -48,9 +50,8 @@ class PodmanApi:
     def __init__(self, service: Service) -> None:
         """Connect later."""
         self.service = service
-        self._of_thread = threading.local()
-        self._connections: list[EngineConnection] = []
-        self._lock = threading.RLock()
+        self._connections = EngineConnections(service.connect)
+        self._lock = threading.Lock()
         self._base = ""
 
     def request(
@@ -72,10 +73,30 @@ class PodmanApi:
             UnsupportedError: engine-mismatch: it is no podman; engine-too-old.
         """
         path = f"{self._base or self._negotiate()}{path}"
-        status, told, _headers = self._connection.request_json(
+        status, told, _headers = self._connections.own.request_json(
             method, path, query=query, headers=headers, expect=expect, timeout=timeout
         )
         return status, told
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Iterable[bytes],
+        headers: Mapping[str, str],
+        timeout: float,
+    ) -> EngineStream:
+        """Send a request below ``/libpod`` whose answer is read as it comes; the caller closes it.
+
+        ``body`` is sent piece by piece. ``timeout`` is in seconds, for each wait for bytes.
+
+        Raises:
+            ImagesError: as ``request``, and what ``body`` raises.
+        """
+        path = f"{self._base or self._negotiate()}{path}"
+        return self._connection.stream(method, path, query=query, body=body, headers=headers, timeout=timeout)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> t.Any:
         """Return what is at ``path``; see ``request``."""
@@ -88,24 +109,12 @@ class PodmanApi:
 
     def close(self) -> None:
         """Close every connection. Idempotent."""
-        with self._lock:
-            connections, self._connections = self._connections, []
-        for connection in connections:
-            connection.close()
-
-    @property
-    def _connection(self) -> EngineConnection:
-        connection: EngineConnection | None = getattr(self._of_thread, "connection", None)
-        if connection is None:
-            connection = self._of_thread.connection = self.service.connect()
-            with self._lock:
-                self._connections.append(connection)
-        return connection
+        self._connections.close()
 
     def _negotiate(self) -> str:
         with self._lock:
             if not self._base:
-                with self._connection.stream("GET", "/libpod/_ping", expect=(200, 404)) as answer:
+                with self._connections.own.stream("GET", "/libpod/_ping", expect=(200, 404)) as answer:
                     told = answer.headers.get("libpod-api-version", "")
                 version = self._usable(_VERSION.match(told), told)
                 self._base = f"/v{'.'.join(str(part) for part in version)}/libpod"
