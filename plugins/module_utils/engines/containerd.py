@@ -12,7 +12,7 @@ import typing as t
 
 from ..model.digest import Digest
 from ..model.errors import ConflictError, NotFoundError
-from ..model.host import Abilities, Container, Identity, LocalImage, Look, Observed, Space
+from ..model.host import Abilities, Container, Identity, LocalImage, Look, Observed, Space, going_with
 from ..model.media_types import is_index
 from ..wire.ctr import CHOSEN_LABEL
 from ..wire.ctr_tables import IMPORT_HANDLE
@@ -103,7 +103,8 @@ class ContainerdEngine:
         if row is None:
             return
         same = self._ctr.names_of(row.digest)
-        going = _names_going(reference, same)
+        names = [row.reference for row in same if row.reference is not None]
+        going = [str(name) for name in going_with(reference.without_digest(), names)]
         if all(row.is_handle or row.name in going for row in same):
             if not is_used:
                 self._refuse_used(reference, same)
@@ -192,8 +193,6 @@ def image_of(same: Sequence[ImageRow], *, held: frozenset[str], users: Sequence[
     """Return the image that all rows of ``same`` point at."""
     target, own = same[0], {row.name for row in same}
     references = sorted((row.reference for row in same if row.reference is not None), key=str)
-    tagged = {reference.repository for reference in references if reference.tag is not None}
-    beside = [name for name in references if name.tag is None and name.repository in tagged]
     configs = {row.config_digest for row in same if row.config_digest is not None}
     is_chosen = is_index(target.media_type)
     return LocalImage(
@@ -203,11 +202,9 @@ def image_of(same: Sequence[ImageRow], *, held: frozenset[str], users: Sequence[
             configs.pop() if len(configs) == 1 else None,
             target.digest if is_chosen else None,
         ),
-        names=tuple(name for name in references if name not in beside),
         missing=() if str(target.digest) in held else (target.digest,),
-        digest_names=tuple(beside),
         used_by=tuple(Container(user.id, holds_image=False) for user in users if user.image in own),
-    )
+    ).with_names(references)
 
 
 def _by_target(rows: Sequence[ImageRow]) -> list[list[ImageRow]]:
@@ -216,15 +213,6 @@ def _by_target(rows: Sequence[ImageRow]) -> list[list[ImageRow]]:
     for row in rows:  # two platforms of one index have its digest in common
         found.setdefault((row.digest, row.labels.get(CHOSEN_LABEL, "")), []).append(row)
     return [same for same in found.values() if not all(row.is_import for row in same)]
-
-
-def _names_going(reference: Reference, same: Sequence[ImageRow]) -> list[str]:
-    """Return the names that go with ``reference``, itself last: with a repository's last tag its digests."""
-    name = reference.without_digest()
-    own = [row.reference for row in same if row.reference is not None and row.reference.repository == name.repository]
-    is_last_tag = name.tag is not None and not any(other.tag is not None and other != name for other in own)
-    digests = [str(other) for other in own if other.tag is None] if is_last_tag else []
-    return [*digests, str(name)]
 
 
 def _digest(text: str) -> Digest:

@@ -6,26 +6,30 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ..model.errors import ConflictError, NotFoundError
 from ..model.host import Abilities, Look, Observed, Space
 from ..model.platform import Platform
 from .base import Description
+from .daemon_lists import rfc3339
 from .docker_api import PLATFORM_API, DockerApi, name_image
-from .docker_images import Listing, containers_by_image, keeps_targets, platform_of, rfc3339
+from .docker_images import Listing, containers_by_image, keeps_targets, platform_of
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from ..model.build_order import BuildOrder, Built
     from ..model.fields import Fields
     from ..model.host import Container, Identity, LocalImage
     from ..model.reference import ImageId, Reference
     from ..wire.credentials import Credential
     from ..wire.engine_socket import EngineConnection
-    from .base import Daemon, Engine
+    from .base import Daemon, Engine, ImageBuilder
+    from .docker_build import DockerBuilds
     from .docker_transfers import DockerTransfers
 
 _CONTAINERD_API, _MANIFESTS_API = (1, 42), (1, 47)
@@ -39,7 +43,7 @@ _SETTINGS = frozenset(
 
 
 class DockerEngine:
-    """Implements Engine and Daemon. Each thread speaks over a connection of its own; ``close`` closes them all."""
+    """Implements Engine, Daemon and ImageBuilder. Each thread has a connection of its own; ``close`` closes them all."""
 
     name = "docker"
 
@@ -159,6 +163,26 @@ class DockerEngine:
         """
         self._transfers().push(reference, image=self._held(identity, reference), deadline=deadline)
 
+    def lacks(self, order: BuildOrder) -> tuple[str, ...]:
+        """See ImageBuilder."""
+        return self._builds.lacks(order)
+
+    def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
+        """See ImageBuilder. Steps that went well stay without a name: they are the daemon's cache.
+
+        Raises:
+            PeerError: engine-build-failed.
+            UnavailableError: engine-connection-lost, engine-timeout, program-timeout.
+            UnsupportedError: buildkit-missing, build-platform.
+        """
+        return self._builds.build(order, context=context)
+
+    @functools.cached_property
+    def _builds(self) -> DockerBuilds:
+        from .docker_build import DockerBuilds
+
+        return DockerBuilds(self._api, keeps_targets=lambda: self._keeps_targets([]))
+
     def _transfers(self) -> DockerTransfers:
         from .docker_transfers import DockerTransfers
 
@@ -242,4 +266,4 @@ def _gone(image: str, subject: str) -> NotFoundError:
 
 
 if t.TYPE_CHECKING:
-    _fits: tuple[type[Engine], type[Daemon]] = (DockerEngine, DockerEngine)
+    _fits: tuple[type[Engine], type[Daemon], type[ImageBuilder]] = (DockerEngine, DockerEngine, DockerEngine)

@@ -9,19 +9,18 @@ from __future__ import annotations
 import typing as t
 
 from ..model.digest import Digest
-from ..model.errors import InputError
 from ..model.host import Container, Identity, LocalImage
 from ..model.media_types import is_index
 from ..model.platform import Platform, choose
-from ..model.reference import Reference, parse_reference
+from .daemon_lists import by_digests, references, rfc3339
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..model.fields import Fields
+    from ..model.reference import Reference
 
 _HOLDING = frozenset({"running", "paused", "restarting"})
-_NOTHING = ("<none>:<none>", "<none>@<none>")
 
 
 class Listing(t.NamedTuple):
@@ -50,25 +49,17 @@ class Listing(t.NamedTuple):
 
     def _classic(self, row: Fields) -> Iterable[LocalImage]:
         """Yield one image for each set of digests that repositories know a config by."""
-        names, pins = _names(row)
-        digests: dict[str, tuple[Digest, ...]] = {}
-        for pin in pins:
-            if pin.digest is not None:
-                digests[pin.repository] = (*digests.get(pin.repository, ()), pin.digest)
-        everything = tuple(dict.fromkeys(digest for own in digests.values() for digest in own))
-        # A repository that tells no digest joins the first that does: nothing says which it would have.
-        first = min(digests.values(), default=())
-        groups: dict[tuple[Digest, ...], None] = dict.fromkeys(sorted(digests.values()) or [()])
+        names = _names(row)
+        everything = [name.digest for name in names if name.tag is None and name.digest is not None]
         config = row.digest("Id")
-        for own in groups:
-            mine = [pin for pin in (*names, *pins) if digests.get(pin.repository, first) == own]
-            known_as = tuple(dict.fromkeys((*own, *everything)))
+        for digests, mine in by_digests(names).items():
+            known_as = tuple(dict.fromkeys((*digests, *everything)))
             yield self._image(row, mine, identity=Identity(config_digest=config, known_as=known_as))
 
     def _target(self, row: Fields) -> Iterable[LocalImage]:
         """Yield the image that a name points at: an index or a manifest."""
         target = row.digest("Id")
-        names, pins = _names(row)
+        names = _names(row)
         kinds = [Manifest.of(part) for part in row.objects("Manifests")]
         images = [part for part in kinds if part.is_image]
         descriptor = row.optional_object("Descriptor")
@@ -77,14 +68,14 @@ class Listing(t.NamedTuple):
         elif kinds:
             has_index = all(part.digest != target for part in kinds)
         else:
-            yield self._image(row, [*names, *pins], identity=Identity(known_as=(target,)))
+            yield self._image(row, names, identity=Identity(known_as=(target,)))
             return
         shown = self._shown(images)
         if not has_index:
             identity = Identity(manifest_digest=target)
         else:
             identity = Identity(manifest_digest=shown.digest if shown else None, index_digest=target)
-        image = self._image(row, [*names, *pins], identity=identity)
+        image = self._image(row, names, identity=identity)
         lacks = shown is not None and not shown.is_available
         platform = shown.platform if shown is not None else image.platform
         yield image._replace(platform=platform, missing=(shown.digest,) if shown and lacks else ())
@@ -95,21 +86,17 @@ class Listing(t.NamedTuple):
         at = choose([part.platform for part in there], self.platform)
         return there[at] if at is not None else there[0] if there else None
 
-    def _image(self, row: Fields, named: Sequence[Reference], *, identity: Identity) -> LocalImage:
-        tagged = {name.repository for name in named if name.tag is not None}
-        beside = tuple(pin for pin in named if pin.tag is None and pin.repository in tagged)
+    def _image(self, row: Fields, names: Sequence[Reference], *, identity: Identity) -> LocalImage:
         return LocalImage(
             id=row.text("Id"),
             identity=identity,
-            names=tuple(name for name in named if name not in beside),
             size=row.integer("Size"),
             created=rfc3339(row.values.get("Created")),
             platform=self.platforms.get(row.text("Id")),
             labels=row.text_map("Labels"),
-            digest_names=beside,
             used_by=self.containers.get(row.text("Id"), ()),
             parent=row.optional_text("ParentId") if self.has_parents else "",
-        )
+        ).with_names(names)
 
 
 class Manifest(t.NamedTuple):
@@ -145,7 +132,7 @@ def keeps_targets(rows: Iterable[Fields]) -> bool | None:
     for row in rows:
         if row.has("Descriptor"):
             return True
-        pins = [pin for pin in row.texts("RepoDigests") if pin not in _NOTHING]
+        pins = [pin for pin in row.texts("RepoDigests") if pin != "<none>@<none>"]
         if pins:
             return any(pin.endswith(f"@{row.text('Id')}") for pin in pins)
     return None
@@ -175,27 +162,6 @@ def platform_of(told: Fields) -> Platform:
     return Platform.of(told.text("Os"), told.text("Architecture"), variant=variant, os_version=os_version)
 
 
-def rfc3339(seconds: object) -> str:
-    """Return the time that is so many seconds after 1970 as text; "" where there is none."""
-    import time
-
-    if not isinstance(seconds, int) or seconds <= 0:
-        return ""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def _names(row: Fields) -> tuple[list[Reference], list[Reference]]:
-    """Return an image's tags and its names by digest, both sorted."""
-    tags, pins = (
-        sorted(_references(text for text in row.texts(key) if text not in _NOTHING))
-        for key in ("RepoTags", "RepoDigests")
-    )
-    return tags, pins
-
-
-def _references(texts: Iterable[str]) -> Iterable[Reference]:
-    for text in texts:
-        try:
-            yield parse_reference(text)
-        except InputError:  # a name that another tool gave, and that no task can spell
-            continue
+def _names(row: Fields) -> list[Reference]:
+    """Return an image's tags, then its names by digest, each sorted."""
+    return [name for key in ("RepoTags", "RepoDigests") for name in sorted(references(row.texts(key)))]

@@ -11,8 +11,9 @@ import time
 import typing as t
 
 from ..model.errors import ConflictError, NotFoundError, PeerError, UnsupportedError
+from ..model.host import going_with
 from ..model.platform import Platform
-from ..model.reference import parse_reference
+from .daemon_lists import references
 from .docker_api import PLATFORM_API, name_image
 from .docker_images import platform_of
 from .docker_progress import transfer
@@ -34,17 +35,15 @@ class _Names(t.NamedTuple):
 
     @classmethod
     def of(cls, told: Fields) -> _Names:
-        tags, pins = (tuple(parse_reference(text) for text in told.texts(key)) for key in ("RepoTags", "RepoDigests"))
-        return cls(tags, pins)
+        return cls(*(tuple(references(told.texts(key))) for key in ("RepoTags", "RepoDigests")))
 
     def survive(self, reference: Reference) -> bool:
         """Tell whether all of them, and the image, stay when ``reference`` comes and goes.
 
         With the last tag of a repository Docker removes its names by digest, and with its last name the image.
         """
-        if any(tag.repository == reference.repository for tag in self.tags):
-            return True
-        return bool(self.tags or self.pins) and all(pin.repository != reference.repository for pin in self.pins)
+        names = (*self.tags, *self.pins)
+        return names != () and going_with(reference, names) == (reference,)
 
 
 class DockerTransfers:

@@ -10,7 +10,7 @@ import typing as t
 
 from ..model.annotations import INDEX_DIGEST
 from ..model.errors import NotFoundError
-from ..model.host import Identity, LocalImage, Look, Observed, Space
+from ..model.host import Identity, LocalImage, Look, Observed, Space, going_with
 from ..model.image_config import parse_config
 from ..model.manifest import stored_manifest
 from ..model.media_types import is_config
@@ -105,7 +105,9 @@ class LayoutEngine:
         """See Engine. What no name leads to goes by ``reclaim``."""
         try:
             directory = self._open(False)
-            for name in (*_digests_beside(reference, directory.names()), reference):
+            rows = directory.names()
+            target = next((row.descriptor.digest for row in rows if row.reference == reference), None)
+            for name in going_with(reference, (row.reference for row in rows if row.descriptor.digest == target)):
                 directory.untag(name)
         except NotFoundError:
             return
@@ -159,14 +161,6 @@ def _documents(directory: ImageDirectory, image: LocalImage) -> tuple[Manifest, 
     if not is_config(manifest.config.media_type):
         return manifest, None
     return manifest, parse_config(directory.read(manifest.config), subject=image.id)
-
-
-def _digests_beside(reference: Reference, rows: Sequence[t.Any]) -> list[Reference]:
-    """Return the names by digest that go with ``reference``: it is the last tag of its repository on that image."""
-    own = [row for row in rows if row.reference.repository == reference.repository]
-    image = next((row.descriptor.digest for row in own if row.reference == reference), None)
-    names = [row.reference for row in own if row.descriptor.digest == image and row.reference != reference]
-    return names if reference.tag is not None and all(name.tag is None for name in names) else []
 
 
 def _image_id(row: StoredImage) -> str:

@@ -10,7 +10,7 @@ import typing as t
 
 from ..model.errors import ConflictError, PeerError
 from ..model.fields import Fields
-from ..model.host import Abilities, Look, Observed, Space
+from ..model.host import Abilities, Look, Observed, Space, going_with
 from .base import Description
 from .host_platform import host_platform
 from .podman_api import PodmanApi
@@ -19,16 +19,17 @@ from .podman_names import PodmanNames, gone
 from .podman_transfer import PodmanTransfer
 
 if t.TYPE_CHECKING:
+    from ..model.build_order import BuildOrder, Built
     from ..model.host import Container, Identity, LocalImage
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..wire.credentials import Credential
-    from .base import Daemon, Engine
+    from .base import Daemon, Engine, ImageBuilder
     from .podman_api import Service
 
 
 class PodmanEngine:
-    """Implements Engine and Daemon. The image ID is the digest of the config.
+    """Implements Engine, Daemon and ImageBuilder. The image ID is the digest of the config.
 
     Names by digest (``repository@sha256:…``) are made by pulls only. An image that others were built on goes with its
     last name, too: they keep its layers.
@@ -78,10 +79,7 @@ class PodmanEngine:
         if row is None:
             return
         image_id = row.text("Id")
-        tags, pins = names_of(row)
-        going = [reference]
-        if not any(tag.repository == reference.repository for tag in tags if tag != reference):
-            going = [*(pin for pin in pins if pin.repository == reference.repository and pin != reference), reference]
+        going = going_with(reference, names_of(row))
         is_last = len(going) == len(row.texts("Names"))
         if is_last and not is_used:
             self._refuse_if_used(image_id, reference)
@@ -126,6 +124,22 @@ class PodmanEngine:
             if self._api.find(f"/images/{image_id}/json") is None:
                 raise gone(image_id) from error
             raise
+
+    def lacks(self, order: BuildOrder) -> tuple[str, ...]:
+        """See ImageBuilder."""
+        from .podman_build import lacks
+
+        return lacks(order)
+
+    def build(self, order: BuildOrder, *, context: t.Callable[[], t.Iterable[bytes]]) -> Built:
+        """See ImageBuilder.
+
+        Raises:
+            PeerError: engine-build-failed.
+        """
+        from .podman_build import build_image
+
+        return build_image(self._api, order, context=context)
 
     def reclaim(self) -> int:
         """See Engine. What no name needs went with the name."""
@@ -208,3 +222,4 @@ def _bare(image_id: str) -> str:
 if t.TYPE_CHECKING:
     _fits: type[Engine] = PodmanEngine
     _transfers: type[Daemon] = PodmanEngine
+    _builds: type[ImageBuilder] = PodmanEngine

@@ -9,14 +9,15 @@ from __future__ import annotations
 import typing as t
 
 from ..model.digest import Digest
-from ..model.errors import InputError
 from ..model.fields import Fields
 from ..model.host import Container, Identity, LocalImage
 from ..model.platform import Platform
-from ..model.reference import Reference, parse_reference
+from .daemon_lists import by_digests, references, rfc3339
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from ..model.reference import Reference
 
 _NOTHING: tuple[Container, ...] = ()
 
@@ -24,7 +25,7 @@ _NOTHING: tuple[Container, ...] = ()
 def local_images(rows: t.Any, containers: Mapping[str, tuple[Container, ...]]) -> list[LocalImage]:
     """Return what ``GET /libpod/images/json`` listed, in its order; ``containers`` are those that use an image ID.
 
-    One row becomes several images where its repositories know it by different digests, see ``_groups``.
+    One row becomes several images where its repositories know it by different digests, see ``by_digests``.
 
     Raises:
         PeerError: wrong-shape.
@@ -32,27 +33,20 @@ def local_images(rows: t.Any, containers: Mapping[str, tuple[Container, ...]]) -
     images = []
     for fields in _objects(rows, "list of images"):
         image_id = fields.text("Id")
-        tags, pins = names_of(fields)
         digests = _digests(fields)
         whole = LocalImage(
             id=f"sha256:{image_id}",
             identity=Identity(),
             platform=_platform(fields, architecture="Arch"),
             size=fields.size("Size") if fields.has("Size") else 0,
-            created=_time(fields.integer("Created")) if fields.has("Created") else "",
+            created=rfc3339(fields.values.get("Created")),
             labels=fields.text_map("Labels"),
             used_by=containers.get(image_id, _NOTHING),
             parent=f"sha256:{parent}" if (parent := fields.optional_text("ParentId")) else "",
         )
-        for group in _groups(tags, pins):
-            tagged = {name.repository for name in group.tags}
-            images.append(
-                whole._replace(
-                    identity=_identity(image_id, tuple(dict.fromkeys((*group.digests, *digests)))),
-                    names=(*group.tags, *(pin for pin in group.pins if pin.repository not in tagged)),
-                    digest_names=tuple(pin for pin in group.pins if pin.repository in tagged),
-                )
-            )
+        for own, names in by_digests(names_of(fields)).items():
+            identity = _identity(image_id, tuple(dict.fromkeys((*own, *digests))))
+            images.append(whole._replace(identity=identity).with_names(names))
     return images
 
 
@@ -71,47 +65,17 @@ def containers_by_image(rows: t.Any) -> dict[str, tuple[Container, ...]]:
     return {image_id: tuple(Container(name) for name in sorted(names)) for image_id, names in found.items()}
 
 
-def names_of(fields: Fields) -> tuple[list[Reference], list[Reference]]:
-    """Return the tags and the digest names of one row, each in podman's order: of digests the newest comes first.
+def names_of(fields: Fields) -> list[Reference]:
+    """Return the tags, then the digest names of one row, each in podman's order: of digests the newest comes first.
 
     ``RepoDigests`` are no names: they are every digest of the image under every repository that it has a name of.
     """
-    tags: list[Reference] = []
-    pins: list[Reference] = []
-    for text in fields.texts("Names"):
-        try:
-            name = parse_reference(text)
-        except InputError:  # tools on the same storage may name images as they like
-            continue
-        (pins if name.tag is None else tags).append(name)
-    return tags, pins
+    return sorted(references(fields.texts("Names")), key=lambda name: name.tag is None)
 
 
 def inspected_platform(fields: Fields) -> Platform | None:
     """Return the platform that ``GET /libpod/images/ID/json`` tells."""
     return _platform(fields, architecture="Architecture")
-
-
-class _Group(t.NamedTuple):
-    """The names of repositories that know an image by the same ``digests``."""
-
-    digests: tuple[Digest, ...]
-    tags: list[Reference]
-    pins: list[Reference]
-
-
-def _groups(tags: Sequence[Reference], pins: Sequence[Reference]) -> list[_Group]:
-    """Group names by the digests that their repository has for the image; who has none joins the first (sorted)."""
-    known: dict[str, tuple[Digest, ...]] = {}
-    for pin in pins:
-        if pin.digest is not None:
-            known[pin.repository] = (*known.get(pin.repository, ()), pin.digest)
-    groups = {digests: _Group(digests, [], []) for digests in sorted(set(known.values())) or [()]}
-    first = next(iter(groups))
-    for name in (*tags, *pins):
-        group = groups[known.get(name.repository, first)]
-        (group.pins if name.tag is None else group.tags).append(name)
-    return list(groups.values())
 
 
 def _identity(image_id: str, digests: tuple[Digest, ...]) -> Identity:
@@ -137,12 +101,6 @@ def _platform(fields: Fields, *, architecture: str) -> Platform | None:
     if not words[0] or not words[1] or (words[1] == "arm" and not words[2]):
         return None
     return Platform.of(words[0], words[1], variant=words[2])
-
-
-def _time(seconds: int) -> str:
-    import time
-
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _objects(rows: t.Any, what: str) -> list[Fields]:

@@ -33,7 +33,7 @@ class PodmanNames:
     def row(self, reference: Reference) -> Fields | None:
         """Return the row of the list that has this very name; podman's own search also finds by digest alone."""
         for row in Fields({"rows": self._api.get("/images/json")}, "list of images").objects("rows"):
-            if any(reference in names for names in names_of(row)):
+            if reference in names_of(row):
                 return row
         return None
 

@@ -133,6 +133,21 @@ class LocalImage(t.NamedTuple):
         """Whether all its content is there."""
         return not self.missing
 
+    def with_names(self, names: Iterable[Reference]) -> LocalImage:
+        """Return the same image under all these ``names``, in their order; digests beside tags are told apart."""
+        every = tuple(names)
+        tagged = {name.repository for name in every if name.tag is not None}
+        beside = tuple(name for name in every if name.tag is None and name.repository in tagged)
+        return self._replace(names=tuple(name for name in every if name not in beside), digest_names=beside)
+
+
+def going_with(reference: Reference, names: Iterable[Reference]) -> tuple[Reference, ...]:
+    """Return those of an image's ``names`` that go with ``reference``, itself last: with a last tag its digests."""
+    own = tuple(name for name in names if name.repository == reference.repository and name != reference)
+    if reference.tag is None or any(name.tag is not None for name in own):
+        return (reference,)
+    return (*own, reference)
+
 
 class Observed:
     """One reading of a host: every image it holds, found by name, digest or ID without another look at the host."""
