@@ -15,10 +15,10 @@ from ..model.fields import Fields
 from ..wire.engine_connections import EngineConnections
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from ..model.reference import Reference
-    from ..wire.engine_socket import EngineConnection
+    from ..wire.engine_socket import EngineConnection, EngineEndpoint, EngineTls
     from ..wire.engine_stream import EngineStream
 
 HIGHEST_TESTED_API = (1, 48)
@@ -79,9 +79,19 @@ class DockerApi:
             return self._info
 
     @property
+    def endpoint(self) -> EngineEndpoint:
+        """Where the daemon listens."""
+        return self._connections.own.endpoint
+
+    @property
+    def tls(self) -> EngineTls | None:
+        """How TLS is spoken with it; None: it is not."""
+        return self._connections.own.tls
+
+    @property
     def is_local(self) -> bool:
         """Whether the daemon shares this machine's file systems and processors, as far as its address tells."""
-        return self._connections.own.endpoint.scheme == "unix"
+        return self.endpoint.scheme == "unix"
 
     def rows(self, path: str, query: Mapping[str, str] | None = None) -> list[Fields]:
         """Return the objects of a list.
@@ -115,11 +125,12 @@ class DockerApi:
         headers: Mapping[str, str],
         expect: Collection[int],
         timeout: float | None,
+        body: bytes | Iterable[bytes] = b"",
     ) -> EngineStream:
         """Send a POST and return its unread answer; the caller closes it."""
         target = self._versioned(path)
         return self._connections.own.stream(
-            "POST", target, query=query, headers=headers, body=b"", expect=expect, timeout=timeout
+            "POST", target, query=query, headers=headers, body=body, expect=expect, timeout=timeout
         )
 
     def close(self) -> None:

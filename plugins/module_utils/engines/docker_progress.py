@@ -67,13 +67,13 @@ def _listen(answer: EngineStream, *, expires: float | None, query: Mapping[str, 
         total = detail.get("total") if isinstance(detail, dict) else None
         if isinstance(total, int):
             sizes[message.get("id")] = max(total, sizes.get(message.get("id"), 0))
-        failure = _failure(message) or failure
+        failure = failure_told(message) or failure
         if expires is not None:
             answer.wait_at_most(_left(expires, query))
     return sum(sizes.values()), failure
 
 
-def _failure(message: Mapping[str, t.Any]) -> str:
+def failure_told(message: Mapping[str, t.Any]) -> str:
     """Return what a message says went wrong; a refusal before the first one has it in another field."""
     detail = message.get("errorDetail")
     words = detail.get("message") if isinstance(detail, dict) else None

@@ -31,7 +31,8 @@ class BuildOrder(t.NamedTuple):
 
     ``dockerfile`` is the name of the Dockerfile in that context; every image it starts or copies from is pinned in it,
     or on the host under the name it uses. ``labels`` hold the key of the inputs. ``network`` empty, ``shm_size`` 0:
-    the engine's own way. ``cache_from`` are references. The result gets no name.
+    the engine's own way. ``cache_from`` are references. ``needs_buildkit``: the Dockerfile has what Docker's classic
+    builder does not know, such as ``RUN --mount`` and heredocs. The result gets no name.
     """
 
     dockerfile: str
@@ -46,6 +47,7 @@ class BuildOrder(t.NamedTuple):
     cache_from: tuple[str, ...] = ()
     is_cached: bool = True
     secrets: tuple[Secret, ...] = ()
+    needs_buildkit: bool = False
 
 
 class Built(t.NamedTuple):

@@ -113,7 +113,7 @@ class EngineConnection:
         """
         self.endpoint = endpoint
         self._timeout = timeout
-        self._tls = tls or (EngineTls() if endpoint.scheme == "https" else None)
+        self.tls = tls or (EngineTls() if endpoint.scheme == "https" else None)
         self._start_hint = start_hint
         self._context: ssl.SSLContext | None = None
         self._idle: http.client.HTTPConnection | None = None
@@ -232,7 +232,7 @@ class EngineConnection:
         from http.client import HTTPConnection
 
         is_unix = self.endpoint.scheme == "unix"
-        port = self.endpoint.port or (_PLAIN_PORT if self._tls is None else _TLS_PORT)
+        port = self.endpoint.port or (_PLAIN_PORT if self.tls is None else _TLS_PORT)
         try:
             sock = _unix_socket(self.endpoint.address, timeout) if is_unix else self._network_socket(port, timeout)
         except (OSError, UnicodeError) as error:
@@ -248,10 +248,10 @@ class EngineConnection:
         sock = socket.create_connection((self.endpoint.address, port), timeout)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is None:
+            if self.tls is None:
                 return sock
-            self._context = self._context or _tls_context(self._tls)
-            return self._context.wrap_socket(sock, server_hostname=self._tls.hostname or self.endpoint.address)
+            self._context = self._context or _tls_context(self.tls)
+            return self._context.wrap_socket(sock, server_hostname=self.tls.hostname or self.endpoint.address)
         except BaseException:
             sock.close()
             raise

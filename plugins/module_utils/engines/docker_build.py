@@ -1,0 +1,164 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Builds by a Docker daemon: by its classic builder, or by BuildKit where the order needs that."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ..model.build_order import Built
+from ..model.digest import Digest
+from ..model.errors import UnsupportedError
+from ..model.host import Identity
+from ..model.platform import Platform
+from .docker_api import PLATFORM_API
+from .docker_build_output import build_failed, listen
+from .docker_images import platform_of
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..model.build_order import BuildOrder
+    from .docker_api import DockerApi
+    from .docker_buildkit import BuildKitClient
+
+CLASSIC, BUILDKIT = "classic builder", "BuildKit"
+
+_BUILDKIT_API = (1, 39)
+_BUILDKIT_SHM_API = (1, 42)  # before, BuildKit ignores the size
+_BUILDKIT_NETWORKS = ("", "default", "host", "none")
+_ANSWERS = (200, 400, 404, 500)  # what the builder refuses before its first step, it refuses with a status
+_SILENCE_SECONDS = 6 * 3600  # a step may compile for hours and print nothing
+_NO_CLIENT = "BuildKit is needed, and the host has no docker client that speaks to it: install docker-buildx"
+
+
+class DockerBuilds:
+    """ImageBuilder's methods. ``keeps_targets`` tells that the daemon has containerd's store of images."""
+
+    def __init__(self, api: DockerApi, *, keeps_targets: Callable[[], bool]) -> None:
+        self._api = api
+        self._keeps_targets = keeps_targets
+
+    def lacks(self, order: BuildOrder) -> tuple[str, ...]:
+        """See ImageBuilder. Looks for a client of BuildKit only when the order needs one."""
+        api, uses_buildkit = self._api.server.api, self._uses_buildkit(order)
+        reasons = {
+            "squash": self._squash_lacks(uses_buildkit) if order.squash else "",
+            "platform": "API 1.32 is needed" if self._is_foreign(order) and api < PLATFORM_API else "",
+        }
+        if uses_buildkit:
+            is_missing = self._client is None
+            reasons.update(
+                secrets=_NO_CLIENT if is_missing and order.secrets else "",
+                dockerfile=_NO_CLIENT if is_missing and not order.secrets else "",
+                network="" if order.network in _BUILDKIT_NETWORKS else "BuildKit knows default, host and none alone",
+                shm_size="BuildKit of this daemon ignores it" if order.shm_size and api < _BUILDKIT_SHM_API else "",
+            )
+        return tuple(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+
+    def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
+        """See ImageBuilder. Steps that went well stay without a name: they are the daemon's cache.
+
+        Raises:
+            PeerError: engine-build-failed.
+            UnsupportedError: buildkit-missing; build-platform.
+            UnavailableError: engine-connection-lost, engine-timeout, program-timeout.
+        """
+        if not self._uses_buildkit(order):
+            image, builder = self._build_classic(order, context()), CLASSIC
+        elif self._client is None:
+            raise UnsupportedError(
+                "This build needs BuildKit",
+                code="buildkit-missing",
+                why=_NO_CLIENT,
+                fix="install docker-buildx on the host, or leave secrets and RUN --mount out",
+                subject="docker",
+            )
+        else:
+            image, builder = self._client.build(order, context=context()), BUILDKIT
+        digest = Digest.parse(image)
+        is_target = self._keeps_targets()
+        return Built(Identity(manifest_digest=digest) if is_target else Identity(config_digest=digest), builder)
+
+    def _uses_buildkit(self, order: BuildOrder) -> bool:
+        if order.secrets or order.needs_buildkit:
+            return True
+        # FROM scratch gives the daemon's own platform in the classic builder.
+        return self._is_foreign(order) and self._client is not None
+
+    @functools.cached_property
+    def _client(self) -> BuildKitClient | None:
+        """What this host has to speak to BuildKit of the daemon with."""
+        from .docker_buildkit import find_client
+
+        return find_client(self._api) if self._api.server.api >= _BUILDKIT_API else None
+
+    def _is_foreign(self, order: BuildOrder) -> bool:
+        server = self._api.server
+        return order.platform is not None and order.platform[:2] != Platform.of(server.os, server.architecture)[:2]
+
+    def _squash_lacks(self, uses_buildkit: bool) -> str:
+        if uses_buildkit:
+            return "BuildKit, which this build needs, does not squash"
+        if not self._api.info.values.get("ExperimentalBuild"):
+            return "the daemon squashes with its experimental features only"
+        return "containerd's store of images does not squash" if self._keeps_targets() else ""
+
+    def _build_classic(self, order: BuildOrder, context: Iterable[bytes]) -> str:
+        """Return the ID of the image."""
+        headers = {"Content-Type": "application/x-tar"}
+        with self._api.stream(
+            "/build",
+            query=dict(_query(order, names_platform=self._api.server.api >= PLATFORM_API)),
+            headers=headers,
+            expect=_ANSWERS,
+            timeout=_SILENCE_SECONDS,
+            body=context,
+        ) as answer:
+            outcome = listen(answer)
+        if outcome.failure or not outcome.image:
+            raise build_failed(outcome if outcome.failure else outcome._replace(failure="it told no image"))
+        if self._is_foreign(order):
+            self._check_platform(outcome.image, order)
+        return outcome.image
+
+    def _check_platform(self, image: str, order: BuildOrder) -> None:
+        told = self._api.find(f"/images/{image}/json")
+        built = platform_of(told) if told is not None else None
+        if told is None or order.platform is None or built is None or built[:2] == order.platform[:2]:
+            return
+        if not told.texts("RepoTags"):
+            self._api.change("DELETE", f"/images/{image}", query={})
+        raise UnsupportedError(
+            f"Docker's classic builder built for {built} instead of {order.platform}",
+            code="build-platform",
+            why="it gives what starts FROM scratch the daemon's own platform",
+            fix="install docker-buildx on the host: BuildKit builds for other platforms",
+            subject="platform",
+        )
+
+
+def _query(order: BuildOrder, *, names_platform: bool) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a build. Source: Docker Engine API v1.41, "Build an image"."""
+    import json
+
+    yield from (("version", "1"), ("dockerfile", order.dockerfile), ("rm", "1"), ("forcerm", "1"), ("q", "0"))
+    if order.platform is not None and names_platform:
+        yield "platform", str(order.platform)
+    given = {
+        "buildargs": json.dumps(dict(order.args)) if order.args else "",
+        "labels": json.dumps(dict(order.labels)) if order.labels else "",
+        "target": order.target,
+        "networkmode": order.network,
+        "squash": "1" if order.squash else "",
+        "shmsize": str(order.shm_size) if order.shm_size else "",
+        "extrahosts": json.dumps([f"{name}:{address}" for name, address in order.etc_hosts.items()])
+        if order.etc_hosts
+        else "",
+        "cachefrom": json.dumps(order.cache_from) if order.cache_from else "",
+        "nocache": "" if order.is_cached else "1",
+    }
+    yield from ((key, value) for key, value in given.items() if value)
