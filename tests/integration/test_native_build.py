@@ -24,7 +24,7 @@ from ansible_collections.fleet.images.tests.support.programs import require, run
 _CONFIG_KEYS = (
     "Env Cmd Entrypoint WorkingDir User Labels ExposedPorts Volumes StopSignal Healthcheck Shell OnBuild".split()
 )
-_OWN_LABELS = ("io.buildah.version", "images.fleet.build.key")
+_OWN_LABELS = ("io.buildah.version", "images.fleet.build.key", "images.fleet.build.inputs")
 
 
 class Buildah:

@@ -4,10 +4,11 @@
 
 """The inputs key: one digest over everything that an image depends on, and a digest for each part of it.
 
-Equal keys mean equal images; the key is kept as a label on the image. docs: each field of ``InputsKey.fields``:
-``builder`` (the rules of this builder), ``dockerfile`` (text of the instructions of the needed stages, continuations
-joined, without comments), ``context`` (path, kind, mode, link target and content of what can be reached), ``arg:NAME``,
-``label:NAME``, ``base:REFERENCE``, ``platform``, ``build-platform``, ``target``, ``source-date-epoch``.
+Equal keys mean equal images; the key is kept as a label on the image. The fields of ``InputsKey.fields``: ``builder``
+(the rules of this builder, or that containers build), ``dockerfile`` (text of the instructions of the needed stages,
+continuations joined, without comments), ``context`` (path, kind, mode, link target and content of what is reached),
+``arg:NAME``, ``label:NAME``, ``base:REFERENCE``, ``platform``, ``build-platform``, ``target``; ``source-date-epoch`` of
+native builds; ``network``, ``squash``, ``shm-size``, ``etc-hosts``, ``secrets`` (IDs) of others, where they are set.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ if t.TYPE_CHECKING:
 
 BUILDER_VERSION = "1"
 """Changes when the same inputs give another image: raise it with every such change."""
+SHORT = len("sha256:") + 12
+"""Characters of a digest that tell two apart."""
+
 _CONTAINERS = "containers"  # what an engine does with the same inputs is its own
 
 
@@ -37,6 +41,19 @@ class InputsKey(t.NamedTuple):
 
     key: str
     fields: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """The fields as an image's label keeps them: compact JSON, digests shortened but for those of bases."""
+        return json.dumps(shortened(self.fields), separators=(",", ":"), sort_keys=True)
+
+
+def shortened(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return ``fields`` with each digest but those of bases cut; what was cut before stays as it is."""
+    return {
+        name: text if name.startswith("base:") or not text.startswith("sha256:") else text[:SHORT]
+        for name, text in fields.items()
+    }
 
 
 def inputs_key(

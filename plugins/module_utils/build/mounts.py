@@ -30,7 +30,7 @@ class Mount(t.NamedTuple):
 
 
 def read_mount(text: str) -> Mount:
-    """Return what ``--mount=text`` says, variables not replaced; the source of a bind mount is all where none is given."""
+    """Return what ``--mount=text`` says, variables not replaced; without a source it is all there is."""
     fields = {}
     for part in text.split(","):
         key, _sign, value = part.strip('"').partition("=")

@@ -15,7 +15,7 @@ import json
 import typing as t
 
 from ..model import media_types
-from ..model.annotations import KEY_LABEL
+from ..model.annotations import INPUTS_LABEL, KEY_LABEL
 from ..model.descriptor import Descriptor
 from ..model.errors import InputError
 from ..model.manifest import Manifest, manifest_json
@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
 
     from ..model.digest import Digest
     from .base import Base, BaseImage, BlobSink
+    from .inputs import InputsKey
     from .layers import Layer
     from .loading import Build
 
@@ -48,8 +49,8 @@ def build_image(
     ``bases`` holds every base of ``build.bases``. Layers of bases that ``sink`` lacks are copied from their source.
     Each file of the context is read once here; memory grows with the number of files, not with their sizes.
     Temporary files, at most one layer at a time and the unpacked layers that files are copied out of, lie in
-    ``work_folder`` (None: the system's folder for them) and are gone afterwards. The label ``images.fleet.build.key``
-    holds the inputs key. Building again gives the same manifest and moves nothing.
+    ``work_folder`` (None: the system's folder for them) and are gone afterwards. The labels KEY_LABEL and INPUTS_LABEL
+    hold the inputs key and its fields. Building again gives the same manifest and moves nothing.
 
     Raises:
         InputError: bad-build-bases; copy-source-missing, copy-source-outside, copy-conflict, unknown-owner,
@@ -68,7 +69,7 @@ def build_image(
     finally:
         shop.close()
     layers = [*_base_layers(result.image, sink), *result.layers]
-    raw_config = _config(build, result, key=_key(build, bases))
+    raw_config = _config(build, result, inputs=_inputs(build, bases))
     config = Descriptor.of(raw_config, media_types.OCI_CONFIG)
     _publish_bytes(raw_config, config, sink=sink)
     raw = manifest_json(config, layers)
@@ -110,9 +111,9 @@ def _base_layers(image: BaseImage | None, sink: BlobSink) -> list[Descriptor]:
     return layers
 
 
-def _key(build: Build, bases: Mapping[Base, BaseImage]) -> str:
+def _inputs(build: Build, bases: Mapping[Base, BaseImage]) -> InputsKey:
     digests: dict[Base, Digest] = {base: bases[base].digest for base in build.bases}
-    return build.inputs_key(digests, has_triggers=any(_has_triggers(bases[base]) for base in build.bases)).key
+    return build.inputs_key(digests, has_triggers=any(_has_triggers(bases[base]) for base in build.bases))
 
 
 def _has_triggers(image: BaseImage) -> bool:
@@ -120,13 +121,14 @@ def _has_triggers(image: BaseImage) -> bool:
     return settings is not None and bool(settings.texts("OnBuild"))
 
 
-def _config(build: Build, result: StageRun, *, key: str) -> bytes:
+def _config(build: Build, result: StageRun, *, inputs: InputsKey) -> bytes:
     """Return the image config: the base's, with what the stages changed."""
     created = _time(build.spec.source_date_epoch)
     base = result.image.config if result.image is not None else None
     platform = base.platform if base is not None else build.plan.stages[build.plan.needed[-1]].platform
     settings = result.settings
-    settings.values["Labels"] = {**(settings.values.get("Labels") or {}), **build.spec.labels, KEY_LABEL: key}
+    own = {**build.spec.labels, KEY_LABEL: inputs.key, INPUTS_LABEL: inputs.label}
+    settings.values["Labels"] = {**(settings.values.get("Labels") or {}), **own}
     diff_ids = [*(base.diff_ids if base is not None else ()), *(layer.digest for layer in result.layers)]
     document: dict[str, t.Any] = {
         **platform.to_json(),

@@ -16,9 +16,9 @@ from .base import Base, BaseImage, BuildProblem, problems_error
 from .copying import CopyError, Source, Target, copy_into, find_sources, make_folder
 from .layers import Layer, changed_entries, write_layer
 from .lexer import heredoc_mark, shown
+from .obstacles import add_url, is_remote, obstacle
 from .owners import find_mode, find_owner
 from .parser import parse_trigger
-from .obstacles import add_url, is_remote, obstacle
 from .reach import line_problem
 from .scope import Scope
 from .settings import Settings, base_settings

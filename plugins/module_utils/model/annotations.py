@@ -9,5 +9,8 @@ from __future__ import annotations
 KEY_LABEL = "images.fleet.build.key"
 """On an image that was built here: the key of its inputs."""
 
+INPUTS_LABEL = "images.fleet.build.inputs"
+"""On an image that was built here: the fields of its inputs, so that a change can be named."""
+
 INDEX_DIGEST = "images.fleet.index.digest"
 """On an image manifest's descriptor in an image layout: digest of the index it was chosen from."""
