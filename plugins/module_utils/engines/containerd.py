@@ -20,10 +20,10 @@ from .base import Description
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from ..model.platform import Platform
-    from ..model.reference import ImageId, Reference
+    from ..model.reference import Reference
     from ..wire.ctr import Ctr
     from ..wire.ctr_tables import ContainerRow, ImageRow
     from .base import Engine
@@ -67,7 +67,8 @@ class ContainerdEngine:
         if look.details_of:
             from .containerd_details import detailed
 
-            wanted = self._found(images, look.details_of)
+            # the plan tells who asks for an ambiguous ID
+            wanted = {image.id for image in self._observed(images).meant_by(look.details_of)}
             images = [
                 detailed(image, ctr=self._ctr, held=held, rows=rows) if image.id in wanted else image
                 for image in images
@@ -158,16 +159,6 @@ class ContainerdEngine:
             return self._content(False).staged()
         except NotFoundError:  # made by the first pull, not by looking
             return frozenset()
-
-    def _found(self, images: Sequence[LocalImage], wanted: Collection[Reference | ImageId]) -> set[str]:
-        """Return the IDs of the images that ``wanted`` means; who asks for an ambiguous one is told by the plan."""
-        observed, found = self._observed(images), set()
-        for name in wanted:
-            with contextlib.suppress(ConflictError):
-                image = observed.find(name)
-                if image is not None:
-                    found.add(image.id)
-        return found
 
     def _move(self, name: str, source: str) -> None:
         """Let ``name`` point at what ``source`` does; what lost its last name by this is gone on return."""

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import functools
+import threading
 import typing as t
 
-from ..model.errors import ConflictError, NotFoundError
+from ..model.errors import NotFoundError
 from ..model.host import Abilities, Look, Observed, Space
 from ..model.platform import Platform
 from .base import Description
@@ -19,7 +20,6 @@ from .docker_images import Listing, containers_by_image, keeps_targets, platform
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ..model.build_order import BuildOrder, Built
@@ -63,7 +63,8 @@ class DockerEngine:
         self.place = place
         self._api = DockerApi(connect, version=api_version)
         self._credentials = credentials
-        self._busy: dict[str, threading.Lock] = {}
+        self._opening = threading.Lock()
+        self._opened: DockerTransfers | None = None
 
     def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
         """See Engine. One request, and one for the version before the first; what ``look`` asks for costs its own."""
@@ -184,9 +185,12 @@ class DockerEngine:
         return DockerBuilds(self._api, keeps_targets=lambda: self._keeps_targets([]))
 
     def _transfers(self) -> DockerTransfers:
-        from .docker_transfers import DockerTransfers
+        with self._opening:  # threads pull, and on Python 3.9 two of them must not import a file at the same time
+            if self._opened is None:
+                from .docker_transfers import DockerTransfers
 
-        return DockerTransfers(self._api, credentials=self._credentials, busy=self._busy)
+                self._opened = DockerTransfers(self._api, credentials=self._credentials)
+            return self._opened
 
     def _held(self, identity: Identity, reference: Reference) -> str:
         """Return the ID of an image: one of its digests, or that of an image that a repository knows by one."""
@@ -233,12 +237,8 @@ class DockerEngine:
     def _platforms(self, observed: Observed, details_of: Collection[Reference | ImageId]) -> dict[str, Platform]:
         """Return the platforms of these images by ID, where the list did not tell them."""
         found: dict[str, Platform] = {}
-        for wanted in details_of:
-            try:
-                image = observed.find(wanted)
-            except ConflictError:  # the plan tells that an ID is ambiguous
-                continue
-            if image is None or image.platform is not None or image.id in found:
+        for image in observed.meant_by(details_of):
+            if image.platform is not None or image.id in found:
                 continue
             told = self._api.find(f"/images/{image.id}/json")
             if told is not None:

@@ -47,18 +47,12 @@ class _Names(t.NamedTuple):
 
 
 class DockerTransfers:
-    """Daemon's methods. ``busy`` has a lock for each name that is being moved, and lives as long as the engine."""
+    """Daemon's methods, for several threads; those that move the same name take turns."""
 
-    def __init__(
-        self,
-        api: DockerApi,
-        *,
-        credentials: Callable[[Reference], Credential | None],
-        busy: dict[str, threading.Lock],
-    ) -> None:
+    def __init__(self, api: DockerApi, *, credentials: Callable[[Reference], Credential | None]) -> None:
         self._api = api
         self._credentials = credentials
-        self._busy = busy
+        self._busy: dict[str, threading.Lock] = {}
 
     def pull(
         self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None

@@ -60,7 +60,7 @@ class PodmanEngine:
         rows = self._api.get("/images/json", {"all": "true" if look.parents else "false"})
         images = local_images(rows, containers)
         observed = self._observed(images)
-        wanted = {id(image) for image in map(observed.find, look.details_of) if image is not None}
+        wanted = {id(image) for image in observed.meant_by(look.details_of)}
         if not wanted:
             return observed
         return self._observed([self._with_platform(image) if id(image) in wanted else image for image in images])

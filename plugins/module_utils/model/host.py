@@ -192,6 +192,18 @@ class Observed:
                 return image
         return None
 
+    def meant_by(self, wanted: Iterable[Reference | ImageId]) -> list[LocalImage]:
+        """Return the images that ``wanted`` mean, each once; an ID that fits several means none here."""
+        found: dict[int, LocalImage] = {}
+        for name in wanted:
+            try:
+                image = self.find(name)
+            except ConflictError:
+                continue
+            if image is not None:
+                found[id(image)] = image
+        return list(found.values())
+
     def find(self, wanted: Reference | ImageId) -> LocalImage | None:
         """Return the image that ``wanted`` names, or None. A repository's name goes before an ID that looks like one.
 

@@ -17,11 +17,16 @@ from ansible_collections.fleet.images.tests.support.module import COLLECTIONS
 
 _FLOORS = Path(thread_imports.__file__).parents[1]
 _PACKAGE = "ansible_collections.fleet.images.plugins.module_utils"
-_FILES = [*_FLOORS.glob("stores/*.py"), *_FLOORS.glob("wire/*.py")]
+_FILES = [path for floor in ("stores", "wire", "engines") for path in _FLOORS.glob(f"{floor}/*.py")]
 _BY_ONE_THREAD = {
     f"{_PACKAGE}.stores.layout_collect",  # nothing else runs while content is collected
     f"{_PACKAGE}.stores.layout_blobs",  # a part of every layout, and there before the first thread
     f"{_PACKAGE}.stores.containerd_import",  # images are named one after the other
+    f"{_PACKAGE}.engines.containerd_details",  # the host is read by one thread
+    f"{_PACKAGE}.engines.docker_transfers",  # threads take turns at importing it
+    f"{_PACKAGE}.engines.docker_build",  # builds run one after the other
+    f"{_PACKAGE}.engines.docker_buildkit",
+    f"{_PACKAGE}.engines.podman_build",
 }
 
 
