@@ -48,7 +48,10 @@ class ImageRow(t.NamedTuple):
     @property
     def config_digest(self) -> Digest | None:
         """The digest of the image's config where the name is Kubernetes' handle for it: ``sha256:…``."""
-        return Digest.parse(self.name) if self.name.startswith("sha256:") else None
+        try:
+            return Digest.parse(self.name) if self.name.startswith("sha256:") else None
+        except InputError:  # somebody's own name, whatever it looks like
+            return None
 
     @property
     def is_handle(self) -> bool:

@@ -51,7 +51,7 @@ class ProcessStream:
         """See ReadStream.
 
         Raises:
-            UnavailableError: ``program-timeout``: it printed nothing for too long.
+            UnavailableError: ``program-timeout``: it printed nothing, or did not end, for too long.
             ImagesError: it failed.
         """
         output = self._process.stdout
@@ -63,10 +63,19 @@ class ProcessStream:
             self.close()
             raise too_slow(self._program, self._timeout)
         piece = os.read(output.fileno(), size)
-        if not piece and self._process.wait():
+        if not piece and self._await_end():
             self._complaints.seek(0)
             raise self._failure(self._complaints.read(_STDERR_READ_BYTES))
         return piece
+
+    def _await_end(self) -> int:
+        import subprocess
+
+        try:
+            return self._process.wait(self._timeout)
+        except subprocess.TimeoutExpired:
+            self.close()
+            raise too_slow(self._program, self._timeout) from None
 
     def close(self) -> None:
         """See ReadStream. A program that still runs is ended."""

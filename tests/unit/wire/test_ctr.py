@@ -24,6 +24,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
 from ansible_collections.fleet.images.plugins.module_utils.wire.ctr import Ctr
 from ansible_collections.fleet.images.plugins.module_utils.wire.ctr_tables import (
     ContainerRow,
+    ImageRow,
     container_rows,
     content_root,
     image_rows,
@@ -218,3 +219,8 @@ def test_an_address_that_is_no_path_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         ctr("tcp://127.0.0.1:1")
     assert caught.value.code == "bad-engine-address"
+
+
+def test_a_name_that_only_looks_like_a_config_is_a_handle_of_nobody() -> None:
+    row = ImageRow("sha256:mine", "application/vnd.oci.image.manifest.v1+json", Digest("sha256", "0" * 64), {})
+    assert (row.reference, row.config_digest, row.is_handle) == (None, None, True)
