@@ -155,19 +155,19 @@ images:
     config:
       description: How its containers are run, as the image's configuration has it.
       type: dict
-      returned: O(detail=true), and the image is complete
+      returned: O(detail=true), and the image is complete, and not a list of manifests that Podman made
       sample: {Cmd: [redis-server], WorkingDir: /data}
     history:
       description: How it came to be, newest step last.
       type: list
       elements: dict
-      returned: O(detail=true), and the image is complete
+      returned: O(detail=true), and the image is complete, and not a list of manifests that Podman made
       sample: [{created_by: "COPY redis.conf /etc/redis.conf"}]
     layers:
       description: Digests of its layers, base first.
       type: list
       elements: str
-      returned: O(detail=true), and the image is complete
+      returned: O(detail=true), and the image is complete, and not a list of manifests that Podman made
       sample: ["sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"]
 missing:
   description: The entries of O(name) that the host does not have.

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..model.errors import NotFoundError
 from ..model.host import Look
 from ..model.reference import ImageId, Reference
 from .failure import failures_told
@@ -126,11 +127,25 @@ def _row(image: LocalImage, *, is_detailed: bool, session: Session) -> dict[str,
     if is_detailed:
         row["used_by"] = sorted(container.name for container in image.used_by)
     if is_detailed and image.is_complete:
-        description = session.engine.describe(image)
-        row["config"] = dict(description.config)
-        row["history"] = [dict(step) for step in description.history]
-        row["layers"] = list(description.layers)
+        row.update(_described(image, session=session))
     return row
+
+
+def _described(image: LocalImage, *, session: Session) -> dict[str, t.Any]:
+    """Return what the engine tells of an image beside the list; nothing, and a warning, where it cannot.
+
+    Such are the lists of manifests that podman makes; and what goes while we look is no failure of a look either.
+    """
+    try:
+        description = session.engine.describe(image)
+    except NotFoundError as error:
+        session.warn(f"{_handle(image)} comes without config, history and layers: {error.what}")
+        return {}
+    return {
+        "config": dict(description.config),
+        "history": [dict(step) for step in description.history],
+        "layers": list(description.layers),
+    }
 
 
 def _remotes(asked: list[Asked], found: list[LocalImage], *, session: Session) -> dict[str, str]:
