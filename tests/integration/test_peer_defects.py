@@ -194,7 +194,6 @@ def test_names_that_the_host_does_not_have_are_told(engine_host: EngineHost, rep
     assert found["missing"] == absent
 
 
-@pytest.mark.xfail(strict=True, reason="after a pull the engines' lists are looked at, which tell no platform")
 def test_a_platform_that_an_index_promises_wrongly_is_found_out(
     engine_host: EngineHost, repository: Repository
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..model.errors import PeerError
-from ..model.host import Identity
+from ..model.host import Identity, Look
 from ..plan.actions import Build, Pull, Tag, Untag
 
 if t.TYPE_CHECKING:
@@ -18,6 +18,12 @@ if t.TYPE_CHECKING:
     from ..model.resolved import Resolved
     from ..plan.plan import Plan
     from .outcome import Outcome
+
+
+def promised(plan: Plan) -> Look:
+    """Return what ``verify`` must know of the host: the platform of each image that was chosen for one."""
+    pulls = (action for action in plan.actions if isinstance(action, Pull))
+    return Look(details_of=frozenset(action.reference for action in pulls if action.resolved.platform is not None))
 
 
 def verify(plan: Plan, *, outcome: Outcome, observed: Observed) -> None:

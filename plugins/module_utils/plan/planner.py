@@ -165,13 +165,16 @@ def _pin_of(item: DesiredImage) -> Digest | None:
 
 
 def _refuse_other_platform(item: DesiredImage, observed: Observed) -> None:
-    if item.platform is None or item.platform == observed.platform or observed.abilities.chooses_platform:
+    wanted, own = item.platform, observed.platform
+    if observed.abilities.chooses_platform or wanted is None:
+        return
+    if (wanted.os, wanted.architecture) == (own.os, own.architecture):  # what such an engine takes anyway
         return
     raise UnsupportedError(
         f"{item.path}: {observed.engine} here can only pull for {observed.platform}",
         code="engine-too-old",
         why=f"platform {item.platform} is wanted, and this engine is too old to be told a platform",
-        fix="upgrade the engine, or leave the option platform out",
+        fix="upgrade the engine, set api_version to auto if it is pinned, or leave the option platform out",
         subject=f"{item.path}.platform",
     )
 

@@ -111,7 +111,7 @@ def _answers(questions: Questions, session: Session) -> Answers:
 
 def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outcome:
     from ..apply.execute import Host, apply_plan
-    from ..apply.verify import verify
+    from ..apply.verify import promised, verify
 
     def build(spec: object) -> Built:
         if builder is None:
@@ -122,7 +122,7 @@ def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outc
     outcome = apply_plan(
         plan, host=host, registry=session.registry, patience=session.patience(), mirrors=session.mirrors
     )
-    verify(plan, outcome=outcome, observed=session.engine.observe())
+    verify(plan, outcome=outcome, observed=session.engine.observe(promised(plan)))
     return outcome
 
 
