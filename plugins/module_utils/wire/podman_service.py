@@ -20,8 +20,10 @@ if t.TYPE_CHECKING:
 
 START_HINT = "Start podman's service (systemctl start podman.socket), or leave docker_host out: the task starts its own"
 
-#: A service that nobody ends any more (the task was killed) ends itself when it was not spoken to for so long.
+#: A service that nobody ends any more ends itself when it was not spoken to for so long.
 _IDLE_SECONDS = 3600
+#: A task that is killed ends nothing, but its end of this pipe closes: then the service goes, and its folder.
+_WATCH = 'read -r end; kill -s TERM -- "-$0"; rm -rf -- "$1"'
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 _SAID_BYTES = 4096
@@ -44,7 +46,7 @@ class PodmanService:
     for root, else below ``XDG_RUNTIME_DIR``), provided that somebody accepts connections there: one that systemd
     listens on does, a file that a service left behind does not. Else, and where the environment or ``ca_path`` asks
     for other settings than such a service has, a service is started on a private socket when it is first needed, and
-    ended by ``close``. Its environment holds what podman needs, no credentials, and auth files that are empty.
+    ended by ``close``, or with the task that is killed. Its environment holds what podman needs, no credentials, and auth files that are empty.
     """
 
     def __init__(self, address: str, *, executable: str, timeout: float, ca_path: str) -> None:
@@ -134,7 +136,14 @@ class _Started:
         except BaseException:
             self._remove_folder()
             raise
-        for pipe in (self._process.stdin, self._process.stdout):
+        try:
+            self._watcher = start(["/bin/sh", "-c", _WATCH, str(self._process.pid), self._folder])
+        except BaseException:
+            _end_group(self._process)
+            self._remove_folder()
+            raise
+        watched = (self._watcher.stdout, self._watcher.stderr)
+        for pipe in (self._process.stdin, self._process.stdout, *watched):
             if pipe is not None:
                 pipe.close()
 
@@ -152,7 +161,12 @@ class _Started:
 
     def end(self) -> None:
         """End the process and its children: first asked, then at once."""
+        from .process import kill_group
+
         _end_group(self._process)
+        kill_group(self._watcher)
+        if self._watcher.stdin is not None:
+            self._watcher.stdin.close()
         self._remove_folder()
 
     def _failure(self, why: str) -> PeerError:

@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import tempfile
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -66,6 +69,16 @@ def children() -> set[int]:
     return {int(pid) for task in tasks for pid in (task / "children").read_text(encoding="ascii").split()}
 
 
+def services(folder: Path) -> list[str]:
+    """Return the processes whose command names the folder of a service."""
+    mark, found = os.fsencode(folder), []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if b"system\0service" in (command := path.read_bytes()) and mark in command:
+                found.append(path.parent.name)
+    return found
+
+
 def folders(podman: Podman) -> list[Path]:
     return sorted(Path(podman.environment["TMPDIR"]).glob("podman-*"))
 
@@ -81,21 +94,48 @@ def test_nothing_is_started_before_it_is_needed_and_all_of_it_goes(service: Podm
     for _again in range(2):
         graph_root(service)
         (folder,) = folders(podman)
-        (process,) = children() - before
+        processes = children() - before
+        assert len(processes) == 2  # and who ends the service if the task does not
         assert (stat.S_IMODE(folder.stat().st_mode), (folder / "podman.sock").is_socket()) == (0o700, True)
         service.close()
-        assert (children(), folders(podman), Path(f"/proc/{process}").exists()) == (before, [], False)
+        assert (children(), folders(podman)) == (before, [])
+        assert not any(Path(f"/proc/{process}").exists() for process in processes)
     service.close()
 
 
-def test_threads_share_one_service(service: PodmanService) -> None:
-    before = children()
+def test_a_task_that_is_killed_leaves_no_service_and_no_folder(surroundings: Podman) -> None:
+    told_end, told = os.pipe()
+    task = os.fork()
+    if task == 0:
+        try:
+            graph_root(PodmanService("", executable="podman", timeout=60, ca_path=""))
+            os.write(told, b"served")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(told)
+    try:
+        assert os.read(told_end, 10) == b"served"
+        (folder,) = folders(surroundings)
+        assert len(services(folder)) == 1
+    finally:
+        os.kill(task, signal.SIGKILL)
+        os.waitpid(task, 0)
+        os.close(told_end)
+    deadline = time.monotonic() + 60
+    while (folder.exists() or services(folder)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert (folder.exists(), services(folder)) == (False, [])
+
+
+def test_threads_share_one_service(service: PodmanService, podman: Podman) -> None:
     threads = [threading.Thread(target=graph_root, args=(service,)) for _each in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(children() - before) == 1
+    (folder,) = folders(podman)
+    assert len(services(folder)) == 1
 
 
 def test_the_service_learns_what_it_needs_and_nothing_else(
@@ -103,9 +143,8 @@ def test_the_service_learns_what_it_needs_and_nothing_else(
 ) -> None:
     for name in ("VAULT_TOKEN", "CONTAINER_HOST", "DOCKER_CONFIG", "LISTEN_FDS", "ANSIBLE_PASSWORD"):
         monkeypatch.setenv(name, "not-yours")
-    before = children()
     graph_root(service)
-    (process,) = children() - before
+    (process,) = services(folders(podman)[0])
     rows = Path(f"/proc/{process}/environ").read_bytes().decode().split("\0")
     seen = dict(row.partition("=")[::2] for row in rows if row)
     assert "not-yours" not in seen.values()
