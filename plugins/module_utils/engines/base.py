@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.host import Look
+from ..model.errors import NotFoundError
+from ..model.host import Look, Space
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..model.build_order import BuildOrder, Built
-    from ..model.host import Identity, LocalImage, Observed, Space
+    from ..model.host import Identity, LocalImage, Observed
     from ..model.platform import Platform
     from ..model.reference import Reference
 
@@ -109,6 +110,9 @@ class ImageBuilder(t.Protocol):
     def lacks(self, order: BuildOrder) -> tuple[str, ...]:
         """Return the fields of ``order`` that this engine cannot heed, each with the reason: "squash: …". Asks little."""
 
+    def builder_of(self, order: BuildOrder) -> str:
+        """Return what builds ``order``, as ``Built`` tells it afterwards; only what it does not lack is asked."""
+
     def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
         """Build; ``context`` gives the tar of the context anew each time. What fails leaves no name and no image.
 
@@ -116,3 +120,25 @@ class ImageBuilder(t.Protocol):
             PeerError: engine-build-failed: ``what`` names the failing step, ``why`` has its last lines.
             UnavailableError: engine-timeout, engine-connection-lost.
         """
+
+
+def gone(image: str, *, subject: str = "", why: str = "") -> NotFoundError:
+    """Return the error for an image that was there when the host was looked at; ``image`` is what it is known by."""
+    return NotFoundError(
+        f"The image {image} is not on the host any longer",
+        code="image-not-found",
+        why=why,
+        fix="run the task again",
+        subject=subject or image,
+    )
+
+
+def space_at(folder: str) -> Space | None:
+    """Return how much is free where ``folder`` is, None when that cannot be seen from here."""
+    import os
+
+    try:
+        figures = os.statvfs(folder)
+    except OSError:
+        return None
+    return Space(folder, figures.f_bavail * figures.f_frsize)

@@ -12,16 +12,17 @@ import typing as t
 
 from ..model.digest import Digest
 from ..model.errors import ConflictError, NotFoundError
-from ..model.host import Abilities, Container, Identity, LocalImage, Look, Observed, Space, going_with
+from ..model.host import Abilities, Container, Identity, LocalImage, Look, Observed, going_with
 from ..model.media_types import is_index
 from ..wire.ctr import CHOSEN_LABEL
 from ..wire.ctr_tables import IMPORT_HANDLE
-from .base import Description
+from .base import Description, gone, space_at
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..model.host import Space
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..wire.ctr import Ctr
@@ -88,13 +89,7 @@ class ContainerdEngine:
         if is_chosen or (identity.manifest_digest is not None and (not named or content.staged())):
             content.publish(reference, identity=identity, host=host_platform())
         elif not named:
-            raise NotFoundError(
-                f"The image for {reference.familiar} is not on the host",
-                code="image-not-found",
-                why=f"no name in containerd points at {target}",
-                fix="run the task again",
-                subject=str(reference),
-            )
+            raise gone(str(target or identity.config_digest), subject=str(reference), why="no name points at it")
         elif name not in named:
             self._move(name, named[0])
 
@@ -124,12 +119,12 @@ class ContainerdEngine:
         Raises:
             NotFoundError: image-not-found.
         """
-        from .containerd_details import documents, gone
+        from .containerd_details import documents
 
         rows, held = self._ctr.names_of(Digest.parse(image.id)), self._ctr.content()
         found = documents(image, ctr=self._ctr, held=held, rows=rows)
         if found.manifest is None:
-            raise gone(image)
+            raise gone(image.id)
         settings = found.config.fields.optional_object("config") if found.config is not None else None
         return Description(
             config=settings.values if settings is not None else {},
@@ -139,12 +134,8 @@ class ContainerdEngine:
 
     def space(self) -> Space | None:
         """See Engine. None where containerd does not tell its directory, or this user may not look there."""
-        root = self._ctr.root()
-        try:
-            figures = os.statvfs(root)
-        except OSError:
-            return None
-        return Space(os.path.dirname(root), figures.f_bavail * figures.f_frsize)
+        there = space_at(self._ctr.root())
+        return there._replace(path=os.path.dirname(there.path)) if there is not None else None
 
     def close(self) -> None:
         """See Engine."""

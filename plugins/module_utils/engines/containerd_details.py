@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.errors import NotFoundError
 from ..model.host import Identity
 from ..model.image_config import parse_config
 from ..model.index import Index
@@ -82,17 +81,6 @@ def detailed(image: LocalImage, *, ctr: Ctr, held: frozenset[str], rows: Sequenc
         created=config.created if config is not None else "",
         labels=config.labels if config is not None else {},
         missing=found.missing,
-    )
-
-
-def gone(image: LocalImage) -> NotFoundError:
-    """Return the error for an image that was there when the host was looked at."""
-    return NotFoundError(
-        f"The image {image.id} is gone",
-        code="image-not-found",
-        why="containerd does not hold its manifest any longer",
-        fix="run the task again",
-        subject=image.id,
     )
 
 

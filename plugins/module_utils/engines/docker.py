@@ -10,10 +10,9 @@ import functools
 import threading
 import typing as t
 
-from ..model.errors import NotFoundError
-from ..model.host import Abilities, Look, Observed, Space
+from ..model.host import Abilities, Look, Observed
 from ..model.platform import Platform
-from .base import Description
+from .base import Description, gone, space_at
 from .daemon_lists import rfc3339
 from .docker_api import PLATFORM_API, DockerApi, name_image
 from .docker_images import Listing, containers_by_image, keeps_targets, platform_of
@@ -24,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from ..model.build_order import BuildOrder, Built
     from ..model.fields import Fields
-    from ..model.host import Container, Identity, LocalImage
+    from ..model.host import Container, Identity, LocalImage, Space
     from ..model.reference import ImageId, Reference
     from ..wire.credentials import Credential
     from ..wire.engine_socket import EngineConnection
@@ -89,7 +88,7 @@ class DockerEngine:
         """
         image = self._held(identity, reference)
         if not name_image(self._api, reference, image=image):
-            raise _gone(image, str(reference))
+            raise gone(image, subject=str(reference))
 
     def untag(self, reference: Reference, *, is_used: bool = False, prunes: bool = True) -> None:
         """See Engine. Docker lets the image of stopped containers go; they start nonetheless.
@@ -112,7 +111,7 @@ class DockerEngine:
         """
         told = self._api.find(f"/images/{image.id}/json")
         if told is None:
-            raise _gone(image.id, image.id)
+            raise gone(image.id)
         settings = told.optional_object("Config")
         layers = told.optional_object("RootFS")
         steps = self._api.rows(f"/images/{image.id}/history")
@@ -126,16 +125,9 @@ class DockerEngine:
 
     def space(self) -> Space | None:
         """See Engine. None for another machine's daemon, and for containerd's store: it does not tell its folder."""
-        import os
-
         if not self._api.is_local or self._has_containerd_driver():
             return None
-        folder = self._api.info.text("DockerRootDir")
-        try:
-            figures = os.statvfs(folder)
-        except OSError:  # the socket was handed into a container
-            return None
-        return Space(folder, figures.f_bavail * figures.f_frsize)
+        return space_at(self._api.info.text("DockerRootDir"))
 
     def close(self) -> None:
         """See Engine."""
@@ -167,6 +159,10 @@ class DockerEngine:
     def lacks(self, order: BuildOrder) -> tuple[str, ...]:
         """See ImageBuilder."""
         return self._builds.lacks(order)
+
+    def builder_of(self, order: BuildOrder) -> str:
+        """See ImageBuilder."""
+        return self._builds.builder_of(order)
 
     def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
         """See ImageBuilder. Steps that went well stay without a name: they are the daemon's cache.
@@ -201,7 +197,7 @@ class DockerEngine:
         for image in self.observe().images:
             if identity.is_same_image(image.identity):
                 return image.id
-        raise _gone(str(identity.config_digest or identity.digest), str(reference))
+        raise gone(str(identity.config_digest or identity.digest), subject=str(reference))
 
     @property
     def _platform(self) -> Platform:
@@ -254,15 +250,6 @@ def _step(told: Fields) -> Mapping[str, t.Any]:
         "comment": told.optional_text("Comment"),
     }
     return {key: value for key, value in step.items() if value}
-
-
-def _gone(image: str, subject: str) -> NotFoundError:
-    return NotFoundError(
-        f"The image {image} is not on the host",
-        code="image-not-found",
-        fix="run the task again",
-        subject=subject,
-    )
 
 
 if t.TYPE_CHECKING:

@@ -10,9 +10,10 @@ import threading
 import time
 import typing as t
 
-from ..model.errors import ConflictError, NotFoundError, PeerError, UnsupportedError
+from ..model.errors import ConflictError, PeerError, UnsupportedError
 from ..model.host import going_with
 from ..model.platform import Platform
+from .base import gone
 from .daemon_lists import references
 from .docker_api import PLATFORM_API, name_image
 from .docker_images import platform_of
@@ -88,7 +89,7 @@ class DockerTransfers:
         with self._lock(reference):
             told, former = self._find(image), self._find(reference)
             if told is None:
-                raise _gone(reference, image)
+                raise gone(image, subject=str(reference))
             if former is not None and former.text("Id") == image:
                 self._send(reference, expires=expires)
                 return
@@ -184,19 +185,10 @@ class DockerTransfers:
 
     def _name(self, reference: Reference, *, image: str) -> None:
         if not name_image(self._api, reference, image=image):
-            raise _gone(reference, image)
+            raise gone(image, subject=str(reference))
 
     def _find(self, image: Reference | str) -> Fields | None:
         return self._api.find(f"/images/{image}/json")
 
     def _lock(self, reference: Reference) -> threading.Lock:
         return self._busy.setdefault(str(reference), threading.Lock())
-
-
-def _gone(reference: Reference, image: str) -> NotFoundError:
-    return NotFoundError(
-        f"The image {image} is not on the host any longer",
-        code="image-not-found",
-        fix="run the task again",
-        subject=str(reference),
-    )

@@ -10,11 +10,11 @@ import typing as t
 
 from ..model.annotations import INDEX_DIGEST
 from ..model.errors import NotFoundError
-from ..model.host import Identity, LocalImage, Look, Observed, Space, going_with
+from ..model.host import Identity, LocalImage, Look, Observed, going_with
 from ..model.image_config import parse_config
 from ..model.manifest import stored_manifest
 from ..model.media_types import is_config
-from .base import Description
+from .base import Description, gone, space_at
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
+    from ..model.host import Space
     from ..model.image_config import ImageConfig
     from ..model.manifest import Manifest
     from ..model.platform import Platform
@@ -125,13 +126,7 @@ class LayoutEngine:
         try:
             manifest, config = _documents(self._open(False), image)
         except NotFoundError as error:
-            raise NotFoundError(
-                f"The image {image.id} is gone",
-                code="image-not-found",
-                why=error.why,
-                fix="run the task again",
-                subject=image.id,
-            ) from error
+            raise gone(image.id, why=error.why) from error
         settings = config.fields.optional_object("config") if config is not None else None
         return Description(
             config=settings.values if settings is not None else {},
@@ -139,15 +134,14 @@ class LayoutEngine:
             layers=tuple(str(layer.digest) for layer in manifest.layers),
         )
 
-    def space(self) -> Space:
+    def space(self) -> Space | None:
         """See Engine."""
         import os
 
         place = self.place
         while not os.path.isdir(place):  # made by the first change
             place = os.path.dirname(place)
-        figures = os.statvfs(place)
-        return Space(place, figures.f_bavail * figures.f_frsize)
+        return space_at(place)
 
     def close(self) -> None:
         """See Engine."""

@@ -10,17 +10,17 @@ import typing as t
 
 from ..model.errors import ConflictError, PeerError
 from ..model.fields import Fields
-from ..model.host import Abilities, Look, Observed, Space, going_with
-from .base import Description
+from ..model.host import Abilities, Look, Observed, going_with
+from .base import Description, gone, space_at
 from .host_platform import host_platform
 from .podman_api import PodmanApi
 from .podman_images import containers_by_image, inspected_platform, local_images, names_of
-from .podman_names import PodmanNames, gone
+from .podman_names import PodmanNames
 from .podman_transfer import PodmanTransfer
 
 if t.TYPE_CHECKING:
     from ..model.build_order import BuildOrder, Built
-    from ..model.host import Container, Identity, LocalImage
+    from ..model.host import Container, Identity, LocalImage, Space
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..wire.credentials import Credential
@@ -163,17 +163,10 @@ class PodmanEngine:
 
     def space(self) -> Space | None:
         """See Engine."""
-        import os
-
         if not self._service.is_local:
             return None
         info = Fields(self._api.get("/info"), "answer of podman")
-        place = info.object("store").text("graphRoot")
-        try:
-            figures = os.statvfs(place)
-        except OSError:
-            return None
-        return Space(place, figures.f_bavail * figures.f_frsize)
+        return space_at(info.object("store").text("graphRoot"))
 
     def close(self) -> None:
         """See Engine."""

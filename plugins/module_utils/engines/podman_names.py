@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """The names of podman's images: made, found, taken away, and the image with its last one."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ..model.errors import NotFoundError, PeerError
+from ..model.errors import PeerError
 from ..model.fields import Fields
+from .base import gone
 from .podman_images import names_of
 
 if t.TYPE_CHECKING:
@@ -91,13 +91,3 @@ class PodmanNames:
 
     def _removal(self, query: Mapping[str, str]) -> Fields:
         return Fields(self._api.request("DELETE", "/images/remove", query=query)[1], "answer of podman")
-
-
-def gone(subject: str) -> NotFoundError:
-    """Return the error for an image that is not there."""
-    return NotFoundError(
-        f"podman does not hold the image {subject}",
-        code="image-not-found",
-        fix="Run the task again",
-        subject=subject,
-    )
