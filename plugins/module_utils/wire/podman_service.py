@@ -44,9 +44,10 @@ class PodmanService:
 
     An ``address`` is taken as it is. Without one it is podman's own socket of this user (``/run/podman/podman.sock``
     for root, else below ``XDG_RUNTIME_DIR``), provided that somebody accepts connections there: one that systemd
-    listens on does, a file that a service left behind does not. Else, and where the environment or ``ca_path`` asks
-    for other settings than such a service has, a service is started on a private socket when it is first needed, and
-    ended by ``close``, or with the task that is killed. Its environment holds what podman needs, no credentials, and auth files that are empty.
+    listens on does, a file that a service left behind does not. Else, and where the environment or ``ca_path`` asks for
+    other settings than such a service has, a service is started on a private socket when it is first needed, and ended
+    by ``close``, or with the task that is killed. Its environment holds what podman needs, no credentials, and auth
+    files that are empty.
     """
 
     def __init__(self, address: str, *, executable: str, timeout: float, ca_path: str) -> None:
