@@ -96,7 +96,7 @@ class PodmanApi:
             ImagesError: as ``request``, and what ``body`` raises.
         """
         path = f"{self._base or self._negotiate()}{path}"
-        return self._connection.stream(method, path, query=query, body=body, headers=headers, timeout=timeout)
+        return self._connections.own.stream(method, path, query=query, body=body, headers=headers, timeout=timeout)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> t.Any:
         """Return what is at ``path``; see ``request``."""
