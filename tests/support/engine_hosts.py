@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 
@@ -96,9 +97,11 @@ class DockerHost(EngineHost):
         self.daemon = daemon
         for container in self._lines("ps", "-aq"):
             self.daemon.cli("rm", "-f", container)
-        for image in self.all_ids():
-            if image in self.all_ids():  # its parents go along
-                self.daemon.cli("rmi", "-f", image)
+        while images := self.all_ids():
+            for image in images:
+                with contextlib.suppress(AssertionError):  # others were built on it, or it went along with one
+                    self.daemon.cli("rmi", "-f", image)
+            assert self.all_ids() != images, "no image goes"
 
     def options(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return {"engine": "docker", "docker_host": self.daemon.address, "retry": 0, **params}

@@ -59,6 +59,10 @@ class DockerBuilds:
             )
         return tuple(f"{name}: {reason}" for name, reason in reasons.items() if reason)
 
+    def builder_of(self, order: BuildOrder) -> str:
+        """See ImageBuilder."""
+        return BUILDKIT if self._uses_buildkit(order) else CLASSIC
+
     def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
         """See ImageBuilder. Steps that went well stay without a name: they are the daemon's cache.
 

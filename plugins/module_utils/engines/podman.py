@@ -131,6 +131,10 @@ class PodmanEngine:
 
         return lacks(order)
 
+    def builder_of(self, order: BuildOrder) -> str:
+        """See ImageBuilder."""
+        return self.name
+
     def build(self, order: BuildOrder, *, context: t.Callable[[], t.Iterable[bytes]]) -> Built:
         """See ImageBuilder.
 

@@ -62,6 +62,20 @@ def build_order(
         cache_from=extras.cache_from,
         is_cached=extras.is_cached,
         secrets=tuple(secrets),
+        needs_buildkit=needs_buildkit(build),
+    )
+
+
+def needs_buildkit(build: Build) -> bool:
+    """Tell whether the Dockerfile has what Docker's classic builder does not know, in any stage: it reads them all."""
+    steps = (step for stage in build.plan.stages for step in stage.steps)
+    return any(
+        step.heredocs
+        or step.engine_flags
+        or not step.is_known
+        or (step.name == "RUN" and bool(step.flags))
+        or bool({"chmod", "link"} & step.flags.keys())
+        for step in steps
     )
 
 
@@ -80,21 +94,20 @@ def native_lacks(order: BuildOrder) -> tuple[str, ...]:
         "secrets": bool(order.secrets),
         "cache_from": bool(order.cache_from),
     }
-    lacking = [f"{name}: no step of this Dockerfile runs in a container" for name, is_given in found.items() if is_given]
+    lacking = [f"{name}: no step runs in a container here" for name, is_given in found.items() if is_given]
     return (*lacking, *(["squash: each COPY and ADD is a layer, so that hosts share them"] if order.squash else []))
 
 
-def refuse_lacking(lacking: Sequence[str], *, engine: str, builder: str, path: str) -> None:
+def refuse_lacking(lacking: Sequence[str], *, engine: str, path: str) -> None:
     """Do nothing if nothing is lacking.
 
     Raises:
-        UnsupportedError: build-option-unsupported, which names the options, the engine, and what would build.
+        UnsupportedError: build-option-unsupported, which names the options and the engine.
     """
     if lacking:
-        names = [row.partition(":")[0] for row in lacking]
-        verb = "is" if len(names) == 1 else "are"
+        names = ", ".join(row.partition(":")[0] for row in lacking)
         raise UnsupportedError(
-            f"{', '.join(names)} of this build {verb} not available with engine {engine}, which builds with {builder}",
+            f"With engine {engine} this build cannot heed {names}",
             code="build-option-unsupported",
             why="; ".join(lacking),
             fix="leave it out, or build with another engine",

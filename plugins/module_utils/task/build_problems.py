@@ -38,7 +38,8 @@ def _problems(options: Options, defaults: Defaults) -> Iterator[Problem]:
         yield Problem("dockerfile", "dockerfile_inline is given too", "set one of the two")
     for name, address in (options["etc_hosts"] or {}).items():
         if not re.fullmatch(r"[^\s=:]+", str(name)) or not re.fullmatch(r"\S+", str(address or "")):
-            yield Problem("etc_hosts", f"{name!r}: {address!r} is no name with its address", "write it like db: 10.0.0.5")
+            told = f"{name!r}: {address!r} is no name with its address"
+            yield Problem("etc_hosts", told, "write it like db: 10.0.0.5")
     yield from _size_problems(options["shm_size"])
     yield from _secret_problems(options["secrets"] or ())
     for at, text in enumerate(options["cache_from"] or ()):

@@ -43,7 +43,5 @@ def load_wanted(
     builder = session.builder or (None if build.spec.is_native else session.buildah())
     order = sample_order(build, extras)
     lacking = builder.lacks(order) if builder is not None else native_lacks(order)
-    name = NATIVE if builder is None else session.engine.name if builder is session.builder else "buildah"
-    told = "the native builder" if name == NATIVE else name
-    refuse_lacking(lacking, engine=session.engine.name, builder=told, path=item.path)
-    return build, name
+    refuse_lacking(lacking, engine=session.engine.name, path=item.path)
+    return build, NATIVE if builder is None else builder.builder_of(order)

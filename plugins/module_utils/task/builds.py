@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.annotations import KEY_LABEL
+from ..model.annotations import INPUTS_LABEL, KEY_LABEL
 from ..model.build_order import Built
 from ..model.errors import ImagesError, raise_problems
 from ..model.host import Identity, Look
@@ -141,15 +141,15 @@ def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, b
     image = observed.by_name.get(item.wanted) if isinstance(item.wanted, Reference) else None
     pending = tuple(base for base in build.bases if bases.is_pending(base))
     digests = {base: bases.digest(base, asks_registry=asks_registry) for base in build.bases if base not in pending}
-    label = image.labels.get(KEY_LABEL, "") if image is not None else ""
-    key = "" if pending else _key(build, label, digests=digests)
+    labels = image.labels if image is not None else {}
+    key, change = ("", "") if pending else _key(build, labels, digests=digests)
     names = tuple(bases.name_of(base) for base in build.bases)
     if item.wanted in names and not asks_registry:
         from .build_options import from_itself
 
         raise from_itself(item)
     pins = tuple(name.with_digest(digests[base]) for name, base in zip(names, build.bases) if base in digests)
-    keyed = wanted._replace(key=key, key_label=KEY_LABEL, bases=tuple(dict.fromkeys([*names, *pins])))
+    keyed = wanted._replace(key=key, key_label=KEY_LABEL, change=change, bases=tuple(dict.fromkeys([*names, *pins])))
     if not build_cause(keyed, image):
         return item._replace(build=keyed)
     bases.expect_build(names_made_by(item))
@@ -178,9 +178,16 @@ def _prepared(loaded: Loaded, *, digests: Mapping[Base, Digest], bases: Bases) -
     return NativeBuild(loaded.build, opened, tuple(base for base in loaded.build.bases if base not in digests))
 
 
-def _key(build: Build, label: str, *, digests: Mapping[Base, Digest]) -> str:
-    """Return ``label``, if it is the key of these inputs, or their key.
+def _key(build: Build, labels: Mapping[str, str], *, digests: Mapping[Base, Digest]) -> tuple[str, str]:
+    """Return the key of the inputs, and what they differ in from those of an image with ``labels``; "" if in nothing.
 
     Only bases whose configs were read tell whether they have triggers, so the label is asked before a key is made.
     """
-    return label if label and build.is_current(label, digests) else build.inputs_key(digests).key
+    label = labels.get(KEY_LABEL, "")
+    if label and build.is_current(label, digests):
+        return label, ""
+    from ..build.changes import inputs_of, what_changed
+
+    before = inputs_of(labels.get(INPUTS_LABEL, ""))
+    key = build.inputs_key(digests, has_triggers="onbuild" in before)
+    return key.key, what_changed(before, key.fields)

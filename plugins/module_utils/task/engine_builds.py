@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..build.unneeded import without_unneeded
 from ..model.annotations import INPUTS_LABEL, KEY_LABEL
 from .build_orders import build_order, read_secrets
 
@@ -72,7 +73,8 @@ def carry_out(ordered: EngineBuild, *, session: Session) -> Built:
     has_triggers = any(there.has_triggers for there in found.values())
     key = build.inputs_key({base: there.digest for base, there in found.items()}, has_triggers=has_triggers)
     defaults = session.defaults._replace(tag="latest")
-    text = build.pinned_dockerfile({base: there.pin for base, there in found.items()}, defaults=defaults)
+    pinned = build.pinned_dockerfile({base: there.pin for base, there in found.items()}, defaults=defaults)
+    text = without_unneeded(pinned, build.plan)
     labels = {**build.spec.labels, KEY_LABEL: key.key, INPUTS_LABEL: key.label}
     builder = session.builder or session.buildah()
     if builder is None:

@@ -83,7 +83,7 @@ def _docker(params: Params, *, credentials: FindCredential, warn: Callable[[str]
         return EngineConnection(endpoint, timeout=options.timeout, tls=tls, start_hint=START_DOCKER)
 
     engine = DockerEngine(connect, place=str(endpoint), api_version=options.api_version, credentials=credentials)
-    return Opened(engine, _no_content, daemon=engine, close=engine.close)
+    return Opened(engine, _no_content, daemon=engine, builder=engine, close=engine.close)
 
 
 def _podman(params: Params, credentials: FindCredential) -> Opened:
