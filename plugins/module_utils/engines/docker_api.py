@@ -15,7 +15,7 @@ from ..model.fields import Fields
 from ..wire.engine_connections import EngineConnections
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ..model.reference import Reference
     from ..wire.engine_socket import EngineConnection, EngineEndpoint, EngineTls
@@ -121,7 +121,7 @@ class DockerApi:
         self,
         path: str,
         *,
-        query: Mapping[str, str],
+        query: Mapping[str, str | Sequence[str]],
         headers: Mapping[str, str],
         expect: Collection[int],
         timeout: float | None,

@@ -72,7 +72,7 @@ class DockerBuilds:
             UnavailableError: engine-connection-lost, engine-timeout, program-timeout.
         """
         if not self._uses_buildkit(order):
-            image, builder = self._build_classic(order, context()), CLASSIC
+            image, builder = self._build_classic(order, context), CLASSIC
         elif self._client is None:
             raise UnsupportedError(
                 "This build needs BuildKit",
@@ -90,8 +90,7 @@ class DockerBuilds:
     def _uses_buildkit(self, order: BuildOrder) -> bool:
         if order.secrets or order.needs_buildkit:
             return True
-        # FROM scratch gives the daemon's own platform in the classic builder.
-        return self._is_foreign(order) and self._client is not None
+        return self._is_foreign(order) and self._client is not None  # the classic builder would have no cache
 
     @functools.cached_property
     def _client(self) -> BuildKitClient | None:
@@ -101,8 +100,12 @@ class DockerBuilds:
         return find_client(self._api) if self._api.server.api >= _BUILDKIT_API else None
 
     def _is_foreign(self, order: BuildOrder) -> bool:
+        return order.platform is not None and order.platform[:2] != self._own[:2]
+
+    @property
+    def _own(self) -> Platform:
         server = self._api.server
-        return order.platform is not None and order.platform[:2] != Platform.of(server.os, server.architecture)[:2]
+        return Platform.of(server.os, server.architecture)
 
     def _squash_lacks(self, uses_buildkit: bool) -> str:
         if uses_buildkit:
@@ -111,57 +114,58 @@ class DockerBuilds:
             return "the daemon squashes with its experimental features only"
         return "containerd's store of images does not squash" if self._keeps_targets() else ""
 
-    def _build_classic(self, order: BuildOrder, context: Iterable[bytes]) -> str:
-        """Return the ID of the image."""
+    def _build_classic(self, order: BuildOrder, context: Callable[[], Iterable[bytes]]) -> str:
+        """Return the ID of the image, which is for the platform that was ordered.
+
+        The builder's cache mixes platforms: steps of an image for one are taken for another.
+        """
+        wanted = self._own if order.platform is None else order.platform
+        image = self._send(order._replace(is_cached=order.is_cached and not self._is_foreign(order)), context())
+        if order.is_cached and self._platform(image)[:2] != wanted[:2]:
+            image = self._send(order._replace(is_cached=False), context())
+        built = self._platform(image)
+        if order.platform is None or built[:2] == wanted[:2]:
+            return image
+        self._api.change("DELETE", f"/images/{image}", query={})
+        raise UnsupportedError(
+            f"The image was built for {built} instead of {wanted}",
+            code="build-platform",
+            why=f"it starts from an image on the host that is for {built}",
+            fix=f"build or pull that image for {wanted} first",
+            subject="platform",
+        )
+
+    def _send(self, order: BuildOrder, context: Iterable[bytes]) -> str:
         headers = {"Content-Type": "application/x-tar"}
+        query = dict(_query(order, names_platform=self._is_foreign(order)))
         with self._api.stream(
-            "/build",
-            query=dict(_query(order, names_platform=self._api.server.api >= PLATFORM_API)),
-            headers=headers,
-            expect=_ANSWERS,
-            timeout=_SILENCE_SECONDS,
-            body=context,
+            "/build", query=query, headers=headers, expect=_ANSWERS, timeout=_SILENCE_SECONDS, body=context
         ) as answer:
             outcome = listen(answer)
         if outcome.failure or not outcome.image:
             raise build_failed(outcome if outcome.failure else outcome._replace(failure="it told no image"))
-        if self._is_foreign(order):
-            self._check_platform(outcome.image, order)
         return outcome.image
 
-    def _check_platform(self, image: str, order: BuildOrder) -> None:
+    def _platform(self, image: str) -> Platform:
         told = self._api.find(f"/images/{image}/json")
-        built = platform_of(told) if told is not None else None
-        if told is None or order.platform is None or built is None or built[:2] == order.platform[:2]:
-            return
-        if not told.texts("RepoTags"):
-            self._api.change("DELETE", f"/images/{image}", query={})
-        raise UnsupportedError(
-            f"Docker's classic builder built for {built} instead of {order.platform}",
-            code="build-platform",
-            why="it gives what starts FROM scratch the daemon's own platform",
-            fix="install docker-buildx on the host: BuildKit builds for other platforms",
-            subject="platform",
-        )
+        return self._own if told is None else platform_of(told)
 
 
-def _query(order: BuildOrder, *, names_platform: bool) -> Iterator[tuple[str, str]]:
+def _query(order: BuildOrder, *, names_platform: bool) -> Iterator[tuple[str, str | list[str]]]:
     """Yield the parameters of a build. Source: Docker Engine API v1.41, "Build an image"."""
     import json
 
     yield from (("version", "1"), ("dockerfile", order.dockerfile), ("rm", "1"), ("forcerm", "1"), ("q", "0"))
     if order.platform is not None and names_platform:
         yield "platform", str(order.platform)
-    given = {
+    given: dict[str, str | list[str]] = {
         "buildargs": json.dumps(dict(order.args)) if order.args else "",
         "labels": json.dumps(dict(order.labels)) if order.labels else "",
         "target": order.target,
         "networkmode": order.network,
         "squash": "1" if order.squash else "",
         "shmsize": str(order.shm_size) if order.shm_size else "",
-        "extrahosts": json.dumps([f"{name}:{address}" for name, address in order.etc_hosts.items()])
-        if order.etc_hosts
-        else "",
+        "extrahosts": [f"{name}:{address}" for name, address in order.etc_hosts.items()],
         "cachefrom": json.dumps(order.cache_from) if order.cache_from else "",
         "nocache": "" if order.is_cached else "1",
     }
