@@ -47,7 +47,8 @@ class BuildSpec(t.NamedTuple):
     ``dockerfile_inline`` holds a Dockerfile's text and wins over ``dockerfile``. ``source_date_epoch`` is in seconds:
     the time of everything that is built, and the upper bound of the times in copied archives. ``is_native``: without
     containers; only then are RUN and whatever else needs one refused, and the fields from ``network`` on are for
-    engines: their words, ``shm_size`` in bytes, ``secret_ids`` without values.
+    engines: their words, ``shm_size`` in bytes, ``secret_ids`` without values. In ``cache_folder`` is remembered what
+    contexts held ("": nowhere); it may be deleted at any time, and need not be there.
     """
 
     context: str
@@ -64,6 +65,7 @@ class BuildSpec(t.NamedTuple):
     etc_hosts: Mapping[str, str] = {}
     secret_ids: tuple[str, ...] = ()
     is_native: bool = True
+    cache_folder: str = ""
 
 
 class Base(t.NamedTuple):

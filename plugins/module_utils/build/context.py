@@ -39,6 +39,7 @@ class ContextFile(t.NamedTuple):
     size: int
     mtime_ns: int
     inode: int
+    ctime_ns: int
 
     def open(self) -> ReadStream:
         """Return its bytes; the caller closes.
@@ -93,12 +94,15 @@ class Row(t.NamedTuple):
 
 
 class Context:
-    """The files under one folder that the ignore rules leave, as a tree of entries owned by root."""
+    """The files under one folder that the ignore rules leave, as a tree of entries owned by root.
+
+    ``digests`` are those of files that were hashed, or whose digests are known otherwise.
+    """
 
     def __init__(self, folder: str, tree: Tree) -> None:
         self.folder = folder
         self.tree = tree
-        self._digests: dict[Parts, str] = {}
+        self.digests: dict[Parts, str] = {}
 
     def rows(self, paths: Iterable[Parts]) -> list[Row]:
         """Return a row for each path, sorted; each file's bytes are read once, however often it is asked for.
@@ -111,9 +115,9 @@ class Context:
     def _row(self, parts: Parts) -> Row:
         node = self.tree.find(parts)
         entry = node.entry if node is not None else FOLDER
-        if entry.content is not None and parts not in self._digests:
-            self._digests[parts] = _hash(entry)
-        return Row(join(parts), entry.kind, entry.mode, entry.link_target, self._digests.get(parts, ""))
+        if entry.content is not None and parts not in self.digests:
+            self.digests[parts] = _hash(entry)
+        return Row(join(parts), entry.kind, entry.mode, entry.link_target, self.digests.get(parts, ""))
 
 
 def walk_context(folder: str, rules: IgnoreRules) -> Context:
@@ -185,7 +189,7 @@ def _walk(walk: _Walk, node: Node, *, above: str, matched: tuple[bool, ...]) -> 
     for item in found:
         path = f"{above}/{item.name}" if above else item.name
         now_matched = walk.rules.matches(path, matched) if walk.rules.rows else matched
-        is_hidden = walk.rules.hides(now_matched)
+        is_hidden = bool(now_matched) and walk.rules.hides(now_matched)
         is_folder = item.is_dir(follow_symlinks=False)
         if is_hidden and not (is_folder and walk.rules.may_bring_back_under(path)):
             continue
@@ -205,7 +209,7 @@ def _entry(item: os.DirEntry[str]) -> Entry | None:
         status = item.stat(follow_symlinks=False)
         mode, kind = status.st_mode, stat.S_IFMT(status.st_mode)
         if kind == stat.S_IFREG:
-            content = ContextFile(item.path, status.st_size, status.st_mtime_ns, status.st_ino)
+            content = ContextFile(item.path, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
             return Entry("file", normal_mode(mode), size=status.st_size, content=content)
         if kind == stat.S_IFDIR:
             return Entry("dir", normal_mode(mode))

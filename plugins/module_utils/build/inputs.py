@@ -61,14 +61,14 @@ def inputs_key(
     spec: BuildSpec,
     *,
     used: Set[str],
-    rows: Iterable[Row],
+    context: str,
     base_digests: Mapping[Base, Digest],
     has_open_end: bool,
 ) -> InputsKey:
-    """Return the key of a build that sees ``rows`` of its context; no value of an arg or label can be read from it.
+    """Return the key of a build that sees what ``context``, a ``rows_digest``, stands for.
 
-    ``used`` are args that no instruction mentions and steps see nonetheless. ``has_open_end`` says that a base has
-    ONBUILD triggers: then every arg may be used.
+    No value of an arg or label can be read from it. ``used`` are args that no instruction mentions and steps see
+    nonetheless. ``has_open_end`` says that a base has ONBUILD triggers: then every arg may be used.
     """
     instructions = _instructions(plan)
     text = "\n".join(_text(instruction) for instruction in instructions)
@@ -76,7 +76,7 @@ def inputs_key(
     fields = {
         "builder": BUILDER_VERSION if spec.is_native else _CONTAINERS,
         "dockerfile": _hash([plan.escape, *([i.text, *map(list, i.heredocs)] for i in instructions)]),
-        "context": _hash([list(row) for row in rows]),
+        "context": context,
         "platform": str(spec.platform),
         "target": spec.target,
     }
@@ -93,6 +93,11 @@ def inputs_key(
         fields["onbuild"] = "whole context"
     ordered = dict(sorted(fields.items()))
     return InputsKey(_hash(ordered), ordered)
+
+
+def rows_digest(rows: Iterable[Row]) -> str:
+    """Return the digest that stands for ``rows`` of a context."""
+    return _hash([list(row) for row in rows])
 
 
 def _engine_fields(spec: BuildSpec) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..model.reference import Defaults, parse_reference
 from .base import Base, BuildProblem, BuildSpec, problems_error
 from .context import Context, check_folder, walk_context
 from .ignore import IgnoreRules, parse_ignore
-from .inputs import InputsKey, inputs_key
+from .inputs import InputsKey, inputs_key, rows_digest
 from .parser import parse_dockerfile
 from .reach import Reach, find_reach
 from .stages import StagePlan, copied_stages, plan_stages
@@ -26,6 +26,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..model.digest import Digest
+    from .changes import FileChanges
+    from .stat_cache import StatCache
+    from .tree import Parts
 
 DOCKERFILE = ".fleet-images.Dockerfile"
 _INLINE = "dockerfile_inline"
@@ -50,6 +53,8 @@ class Build:
         self._rules = rules
         self._context: Context | None = None
         self._reach: Reach | None = None
+        self._stat_cache: StatCache | None = None
+        self._digests: dict[bool, str] = {}
 
     @property
     def name(self) -> str:
@@ -107,6 +112,7 @@ class Build:
             raise self.reach.obstacles[0]
         twin = Build(self.spec._replace(is_native=True), self.source, plan=self.plan, rules=self._rules)
         twin._context, twin._reach = self._context, self._reach
+        twin._stat_cache, twin._digests = self._stat_cache, self._digests
         return twin
 
     @property
@@ -159,17 +165,52 @@ class Build:
             raise InputError(
                 f"The digest of {', '.join(missing)} is not known", code="bad-build-bases", subject=missing[0]
             )
-        paths = None if has_triggers else self.reach.paths
-        if paths is None:
-            paths = frozenset(parts for parts, _node in self.context.tree.root.walk())
         return inputs_key(
             self.plan,
             self.spec,
             used=self.reach.used,
-            rows=self.context.rows(paths) if paths else (),
+            context=self._context_digest(has_triggers=has_triggers),
             base_digests={base: base_digests[base] for base in self.bases},
             has_open_end=has_triggers,
         )
+
+    def file_changes(self, before: Mapping[str, str]) -> FileChanges | None:
+        """Return which files differ from those of a build whose inputs had the fields ``before``, digests cut or not.
+
+        None when that is not remembered.
+
+        Raises:
+            InputError, ConflictError: as inputs_key.
+        """
+        old = self._cache.rows(before.get("context", "")) if self._cache is not None else None
+        if self._cache is None or old is None:
+            return None
+        from .changes import file_changes
+
+        has_triggers = "onbuild" in before
+        now = self._cache.rows(self._context_digest(has_triggers=has_triggers))
+        return file_changes(old, now if now is not None else self.context.rows(self._paths(has_triggers=has_triggers)))
+
+    def _context_digest(self, *, has_triggers: bool) -> str:
+        if has_triggers not in self._digests:
+            paths = self._paths(has_triggers=has_triggers)
+            if self._cache is not None and paths:
+                self._digests[has_triggers] = self._cache.digest(self.context, paths)
+            else:
+                self._digests[has_triggers] = rows_digest(self.context.rows(paths) if paths else ())
+        return self._digests[has_triggers]
+
+    def _paths(self, *, has_triggers: bool) -> frozenset[Parts]:
+        paths = None if has_triggers else self.reach.paths
+        return paths if paths is not None else frozenset(parts for parts, _entry in self.context.tree.root.walk())
+
+    @property
+    def _cache(self) -> StatCache | None:
+        if self._stat_cache is None and self.spec.cache_folder and self.spec.context:
+            from .stat_cache import stat_cache
+
+            self._stat_cache = stat_cache(self.spec.cache_folder, self.spec.context)
+        return self._stat_cache
 
     def is_current(self, key: str, base_digests: Mapping[Base, Digest]) -> bool:
         """Tell whether an image labelled with ``key`` is what this build on bases with these digests would give.
