@@ -59,6 +59,9 @@ class Resolved(t.NamedTuple):
             return True
         if self.manifest is None or (self.is_index and identity.index_digest is not None):
             return False
-        if not {self.manifest.descriptor.digest, identity.manifest_digest}.issuperset(identity.known_as):
+        pins = [name.repository for name in (*image.names, *image.digest_names) if name.tag is None]
+        is_known_here = not pins or self.reference.repository in pins  # what other repositories call it tells nothing
+        own = {self.manifest.descriptor.digest, identity.manifest_digest}
+        if is_known_here and not own.issuperset(identity.known_as):
             return False
         return self.identity.is_same_image(identity)

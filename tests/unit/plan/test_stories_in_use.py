@@ -159,6 +159,16 @@ def test_of_several_digests_of_an_image_the_one_that_is_wanted_is_shown(docker: 
             assert [str(row.digest) for row in plan.rows] == [made.digest]
 
 
+def test_what_another_repository_calls_an_image_does_not_move_its_tag(docker: Story) -> None:
+    """Docker knows what came by a mirror by its config; a digest that a push elsewhere gave it says nothing here."""
+    again = make_index([BOTH.images[0], image(9, platform="linux/arm64")])
+    docker.host.hold(BOTH.images[0], "app:1", is_pulled=False)
+    docker.host.hold(BOTH.images[0], "pushed/app:1", index=again)
+    docker.registries.push("app:1", BOTH)
+    for wanted in (present("app:1", pull="newer"), present(f"app:1@{BOTH.digest}")):
+        assert docker.plan(wanted).is_empty
+
+
 # --- what is known of images --------------------------------------------------------------------------------------
 
 
