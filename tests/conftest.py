@@ -43,6 +43,10 @@ _IS_CI = os.environ.get("CI", "").lower() == "true"
 settings.register_profile("checkout", deadline=None, derandomize=_IS_CI, print_blob=True)
 settings.load_profile("checkout")
 
+# What modules remember of contexts lies with the tests, not with the user who runs them.
+_CACHE = tempfile.TemporaryDirectory(prefix="cache-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
+
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Registry]:

@@ -74,6 +74,12 @@ class Case:
         twin.params = {**self.params, "path": str(folder)}
         return twin
 
+    def restore(self, pristine: Case) -> None:
+        """Make the context and the options what they are in ``pristine``."""
+        shutil.rmtree(self.folder)
+        shutil.copytree(pristine.folder, self.folder, symlinks=True)
+        self.params = {**pristine.params, "path": str(self.folder)}
+
     def write(self, name: str, text: str) -> None:
         """Write a file."""
         (self.folder / name).write_text(text, encoding="utf-8")
@@ -114,7 +120,7 @@ def base_image(label: str) -> MadeIndex:
 class Change(t.NamedTuple):
     """One change: ``apply`` makes it, ``cause`` is what must be named, empty when the image is not due.
 
-    ``undo`` takes back what lies outside of the copied context. Only engines of ``engines`` have it.
+    ``undo`` takes back what lies outside of the context. Only engines of ``engines`` have it.
     """
 
     name: str
@@ -162,7 +168,7 @@ def _other_dockerfile(case: Case) -> None:
 
 
 CHANGES = (
-    Change("nothing but another checkout", lambda case: None),
+    Change("the same files again", lambda case: None),
     Change("every file touched", _touch),
     Change("content of the same size with the same times", _same_size_same_second, "app/main.py"),
     Change("a file made executable", lambda case: (case.folder / "app/main.py").chmod(0o755), "app/main.py"),

@@ -46,6 +46,7 @@ def build_spec(
         etc_hosts={str(name): str(address) for name, address in (options["etc_hosts"] or {}).items()},
         secret_ids=tuple(sorted(row["id"] for row in options["secrets"] or ())),
         is_native=is_native,
+        cache_folder=_cache_folder(),
     )
 
 
@@ -63,6 +64,14 @@ def from_itself(item: DesiredImage) -> InputError:
 def _portable(platform: Platform) -> Platform:
     """Return the host's platform without its processor's level: what is built there is no other image for that."""
     return platform._replace(variant="") if platform.architecture == "amd64" else platform
+
+
+def _cache_folder() -> str:
+    """Return where it is remembered what contexts held: per user, for root per system; "" where there is no place."""
+    folder = os.environ.get("XDG_CACHE_HOME", "")
+    if not folder:
+        folder = "/var/cache" if os.geteuid() == 0 else os.path.expanduser("~/.cache")
+    return os.path.join(folder, "fleet-images") if os.path.isabs(folder) else ""
 
 
 def _source_date_epoch() -> int:

@@ -190,4 +190,4 @@ def _key(build: Build, labels: Mapping[str, str], *, digests: Mapping[Base, Dige
 
     before = inputs_of(labels.get(INPUTS_LABEL, ""))
     key = build.inputs_key(digests, has_triggers="onbuild" in before)
-    return key.key, what_changed(before, key.fields)
+    return key.key, what_changed(before, key.fields, files=build.file_changes(before))

@@ -105,7 +105,7 @@ def _podman(params: Params, credentials: FindCredential) -> Opened:
         engine.close()
         service.close()
 
-    return Opened(engine, _no_content, daemon=engine, close=close)
+    return Opened(engine, _no_content, daemon=engine, builder=engine, close=close)
 
 
 def _containerd(params: Params) -> Opened:
