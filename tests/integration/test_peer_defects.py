@@ -219,7 +219,7 @@ def test_a_pull_that_stalls_ends_by_its_deadline(
     before = engine_host.state()
     run = engine_host.run("image_pull", name=f"{counted}:1", deadline=2).result
     assert run["failed"]
-    assert run["error"]["code"] == "engine-timeout", run
+    assert run["error"]["code"] == "deadline-passed", run
     assert "deadline" in run["msg"]
     assert engine_host.state() == before
     proxy.reset()

@@ -11,7 +11,7 @@ import threading
 import time
 import typing as t
 
-from ..model.errors import ImagesError, IntegrityError, UnavailableError
+from ..model.errors import ImagesError, IntegrityError, deadline_passed
 from .sources import NO_MIRRORS
 
 if t.TYPE_CHECKING:
@@ -56,14 +56,7 @@ class Timer:
         left = None if self._until is None else self._until - self._clock()
         if left is None or left > 0:
             return left
-        error = UnavailableError(
-            f"{self._subject} took longer than the deadline",
-            code="deadline-passed",
-            fix="raise the deadline, or run the task again: what arrived is kept where that is possible",
-            subject=self._subject,
-        )
-        error.retryable = False
-        raise error
+        raise deadline_passed(self._subject)
 
     def limit(self, stream: Stream) -> Stream:
         """Return ``stream``, which raises deadline-passed once no time is left."""

@@ -90,7 +90,7 @@ class Daemon(t.Protocol):
 
         Raises:
             PeerError: engine-pull-failed: the daemon could not get it; ``why`` has its words.
-            UnavailableError: engine-timeout: the deadline passed; the daemon was told to stop.
+            UnavailableError: deadline-passed: the daemon was told to stop; engine-timeout: it is silent.
         """
 
     def push(self, reference: Reference, *, identity: Identity, deadline: float | None) -> None:
@@ -100,7 +100,7 @@ class Daemon(t.Protocol):
 
         Raises:
             PeerError: engine-push-failed: the daemon could not; ``why`` has its words.
-            UnavailableError: engine-timeout: the deadline passed.
+            UnavailableError: deadline-passed; engine-timeout: it is silent.
         """
 
 

@@ -42,7 +42,7 @@ _SETTINGS = frozenset(
 
 
 class DockerEngine:
-    """Implements Engine, Daemon and ImageBuilder. Each thread has a connection of its own; ``close`` closes them all."""
+    """Implements Engine, Daemon and ImageBuilder. Threads have connections of their own; ``close`` closes all."""
 
     name = "docker"
 
@@ -140,7 +140,7 @@ class DockerEngine:
 
         Raises:
             PeerError: engine-pull-failed.
-            UnavailableError: engine-timeout.
+            UnavailableError: deadline-passed; engine-timeout.
             UnsupportedError: engine-too-old: another platform than the daemon's needs API 1.32.
             ConflictError: engine-digest-taken: the name by digest is another platform's only name.
         """
@@ -152,7 +152,7 @@ class DockerEngine:
         Raises:
             NotFoundError: image-not-found.
             PeerError: engine-push-failed.
-            UnavailableError: engine-timeout.
+            UnavailableError: deadline-passed; engine-timeout.
         """
         self._transfers().push(reference, image=self._held(identity, reference), deadline=deadline)
 

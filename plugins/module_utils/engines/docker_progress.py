@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ..model.errors import UnavailableError
+from ..model.errors import UnavailableError, deadline_passed
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..model.reference import Reference
     from ..wire.credentials import Credential
     from ..wire.engine_stream import EngineStream
     from .docker_api import DockerApi
@@ -35,30 +36,32 @@ def transfer(
     query: Mapping[str, str],
     credential: Credential | None,
     expires: float | None,
+    subject: Reference,
 ) -> Transfer:
-    """Let the daemon talk to a registry, and listen until it is done. Its words hold no secret.
+    """Let the daemon talk to a registry about ``subject``, and listen until it is done. Its words hold no secret.
 
     ``expires`` is a time of the monotonic clock; without one the connection's own timeout bounds each silence.
 
     Raises:
-        UnavailableError: engine-timeout: the time came; the connection is closed, by which the daemon stops.
+        UnavailableError: deadline-passed: the time came; the connection is closed, by which the daemon stops.
         ImagesError: the daemon cannot be talked to.
     """
+    from ..wire.credentials import daemon_login
     from ..wire.redact import redact
 
-    headers = {"X-Registry-Auth": _header(credential)}
-    left = None if expires is None else _left(expires, query)
+    headers = {"X-Registry-Auth": daemon_login(credential)}
+    left = None if expires is None else _left(expires, subject)
     try:
         with api.stream(path, query=query, headers=headers, expect=_ANY_STATUS, timeout=left) as answer:
-            size, failure = _listen(answer, expires=expires, query=query)
+            size, failure = _listen(answer, expires=expires, subject=subject)
     except UnavailableError as error:
         if expires is not None and error.code == "engine-timeout":
-            _left(expires, query)
+            _left(expires, subject)
         raise
     return Transfer(size, redact(failure, credential.secrets if credential is not None else ()))
 
 
-def _listen(answer: EngineStream, *, expires: float | None, query: Mapping[str, str]) -> tuple[int, str]:
+def _listen(answer: EngineStream, *, expires: float | None, subject: Reference) -> tuple[int, str]:
     """Return how many bytes the layers have that were not there, and what failed."""
     sizes: dict[object, int] = {}
     failure = "" if answer.status == 200 else f"status {answer.status}"
@@ -69,7 +72,7 @@ def _listen(answer: EngineStream, *, expires: float | None, query: Mapping[str, 
             sizes[message.get("id")] = max(total, sizes.get(message.get("id"), 0))
         failure = failure_told(message) or failure
         if expires is not None:
-            answer.wait_at_most(_left(expires, query))
+            answer.wait_at_most(_left(expires, subject))
     return sum(sizes.values()), failure
 
 
@@ -80,27 +83,8 @@ def failure_told(message: Mapping[str, t.Any]) -> str:
     return str(words or message.get("error") or message.get("message") or "")
 
 
-def _left(expires: float, query: Mapping[str, str]) -> float:
+def _left(expires: float, subject: Reference) -> float:
     left = expires - time.monotonic()
     if left <= 0:
-        raise UnavailableError(
-            "The engine did not finish in time",
-            code="engine-timeout",
-            why="the deadline passed, and the engine was told to stop",
-            fix="raise deadline, or run again: layers that are complete are kept",
-            subject=query.get("fromImage", ""),
-        )
+        raise deadline_passed(str(subject))
     return left
-
-
-def _header(credential: Credential | None) -> str:
-    """Return a login as the daemon reads it. Source: Docker Engine API v1.41, "Authentication"."""
-    import base64
-    import json
-
-    login: dict[str, str] = {}
-    if credential is not None and credential.identity_token:
-        login = {"identitytoken": credential.identity_token}
-    elif credential is not None:
-        login = {"username": credential.username, "password": credential.password}
-    return base64.urlsafe_b64encode(json.dumps(login).encode()).decode()

@@ -105,7 +105,12 @@ class DockerTransfers:
             query["platform"] = str(platform)
         self._make_room(source, platform)
         moved = transfer(
-            self._api, "/images/create", query=query, credential=self._credentials(source), expires=expires
+            self._api,
+            "/images/create",
+            query=query,
+            credential=self._credentials(source),
+            expires=expires,
+            subject=source,
         )
         if moved.failure:
             raise PeerError(
@@ -124,6 +129,7 @@ class DockerTransfers:
             query={"tag": reference.tag or ""},
             credential=self._credentials(reference),
             expires=expires,
+            subject=reference,
         )
         if moved.failure:
             raise PeerError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.errors import PeerError, UnavailableError, UnsupportedError
+from ..model.errors import PeerError, UnavailableError, UnsupportedError, deadline_passed
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ class PodmanTransfer:
 
         Raises:
             PeerError: engine-pull-failed.
-            UnavailableError: engine-timeout.
+            UnavailableError: deadline-passed; engine-timeout.
         """
         query = {"reference": str(source), "policy": "always", "quiet": "true", **self._tls(source.registry)}
         if platform is not None:
@@ -61,7 +61,7 @@ class PodmanTransfer:
 
         Raises:
             PeerError: engine-push-failed.
-            UnavailableError: engine-timeout.
+            UnavailableError: deadline-passed; engine-timeout.
             UnsupportedError: podman-token-push.
         """
         query = {"destination": str(destination), "quiet": "true", **self._tls(destination.registry)}
@@ -82,7 +82,9 @@ class PodmanTransfer:
         deadline: float | None,
         subject: Reference,
     ) -> t.Any:
-        headers = {"X-Registry-Auth": _login(credential)}
+        from ..wire.credentials import daemon_login
+
+        headers = {"X-Registry-Auth": daemon_login(credential)}
         expect = (200, 201, 400, 500)
         timeout = _NO_DEADLINE_SECONDS if deadline is None else max(deadline, 0.001)
         try:
@@ -90,13 +92,7 @@ class PodmanTransfer:
         except UnavailableError as error:
             if error.code != "engine-timeout" or deadline is None:
                 raise
-            raise UnavailableError(
-                f"podman was not done with {subject} in time",
-                code="engine-timeout",
-                why=f"it was stopped after {deadline:g} s",
-                fix="Raise deadline, or look whether the registry or the way to it is slow",
-                subject=str(subject),
-            ) from error
+            raise deadline_passed(str(subject)) from error
 
     def _tls(self, registry: str) -> dict[str, str]:
         from ..wire.registry_settings import hostname, is_loopback
@@ -104,22 +100,6 @@ class PodmanTransfer:
         if self._validate_certs is not None:
             return {"tlsVerify": "true" if self._validate_certs else "false"}
         return {"tlsVerify": "false"} if is_loopback(hostname(registry)) else {}
-
-
-def _login(credential: Credential | None) -> str:
-    """Return the header's value; what says that there is no login keeps podman from looking for one.
-
-    Source: podman's API, "X-Registry-Auth".
-    """
-    import json
-    from base64 import urlsafe_b64encode
-
-    login: dict[str, str] = {}
-    if credential is not None:
-        is_token = bool(credential.identity_token)
-        login = {"username": credential.username, "password": credential.password}
-        login = {"identitytoken": credential.identity_token} if is_token else login
-    return urlsafe_b64encode(json.dumps(login).encode()).decode()
 
 
 def _failed(verb: str, subject: Reference, *, told: t.Any, credential: Credential | None) -> PeerError:

@@ -124,6 +124,18 @@ class UnavailableError(ImagesError):
     retryable = True
 
 
+def deadline_passed(subject: str) -> UnavailableError:
+    """Return the error for what is given up because the time that the task gives it is over; not retryable."""
+    error = UnavailableError(
+        f"The task's deadline passed at {subject}",
+        code="deadline-passed",
+        fix="raise deadline, or run the task again: what was transferred is kept where that is possible",
+        subject=subject,
+    )
+    error.retryable = False
+    return error
+
+
 class PeerError(ImagesError):
     """The other side broke its protocol."""
 

@@ -10,7 +10,7 @@ import re
 import time
 import typing as t
 
-from ..model.errors import PeerError, UnavailableError
+from ..model.errors import PeerError, UnavailableError, deadline_passed
 from ..model.media_types import without_parameters
 from .faults import connection_broken, fault
 from .redact import redact_url
@@ -209,18 +209,6 @@ class Answer:
             self._raw.release_conn()
         self._response.close()
         self._release()
-
-
-def deadline_passed(subject: str) -> UnavailableError:
-    """Return the error for work that is given up because the task's time is over; not retryable."""
-    error = UnavailableError(
-        f"The deadline passed while {subject} was spoken to",
-        code="deadline-passed",
-        fix="raise the deadline, or run the task again: what was transferred is kept where that is possible",
-        subject=subject,
-    )
-    error.retryable = False
-    return error
 
 
 def _too_slow(subject: str, *, arrived: int, waited: float) -> UnavailableError:

@@ -11,10 +11,10 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
-from ..model.errors import ImagesError, PeerError, UnavailableError
+from ..model.errors import ImagesError, PeerError, UnavailableError, deadline_passed
 from . import retry
 from .addresses import next_address, origin
-from .answers import Pace, deadline_passed
+from .answers import Pace
 from .redact import redact_url
 from .registry_settings import allows_plain_http, hostname
 from .transport import Body, Transport

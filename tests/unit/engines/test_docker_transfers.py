@@ -301,7 +301,7 @@ def test_the_deadline_ends_a_pull_and_names_nothing(daemon: Dockerd, shared_regi
         with SlowLink(shared_registry.url, rate=rate) as link:
             with pytest.raises(UnavailableError) as raised:
                 pull(engine, f"{link.host}/slow:1", at(link.host, "slow", made), deadline=1.0)
-            assert raised.value.code == "engine-timeout"
+            assert raised.value.code == "deadline-passed"
             assert "deadline" in str(raised.value)
             assert not [name for name in everything(daemon) if name.startswith(link.host)]
     engine.close()

@@ -27,6 +27,7 @@ _BY_ONE_THREAD = {
     f"{_PACKAGE}.engines.docker_build",  # builds run one after the other
     f"{_PACKAGE}.engines.docker_buildkit",
     f"{_PACKAGE}.engines.podman_build",
+    f"{_PACKAGE}.engines.podman_names",  # loaded with the engine
 }
 
 
