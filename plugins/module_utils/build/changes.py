@@ -73,7 +73,7 @@ def what_changed(before: Mapping[str, str], after: Mapping[str, str], *, files: 
         return ""
     old, new = shortened(before), shortened(after)
     names = (name for name in {*old, *new} if old.get(name) != new.get(name))
-    return "; ".join(_told(name, old, new, files=files) for name in sorted(names, key=_rank))
+    return "; ".join(_told(name, old, new=new, files=files) for name in sorted(names, key=_rank))
 
 
 def _rank(name: str) -> tuple[int, str]:
@@ -81,7 +81,7 @@ def _rank(name: str) -> tuple[int, str]:
     return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), name)
 
 
-def _told(name: str, old: Mapping[str, str], new: Mapping[str, str], *, files: FileChanges | None) -> str:
+def _told(name: str, old: Mapping[str, str], *, new: Mapping[str, str], files: FileChanges | None) -> str:
     kind, has_own_name, own = name.partition(":")
     if kind == "context" and files is not None:
         return f"context: {files}"

@@ -5,8 +5,8 @@
 """What is remembered of a context, so that files that did not change are not read again. Deletable at any time.
 
 A file is taken to be as it was when path, size, inode and the times of its content and of its status are. Nobody can
-set the latter, so new content under an old time is found out. A file written less than two seconds before it was hashed is not
-remembered: clocks may be that coarse, and an edit right after may leave the same times (racy git).
+set the latter, so new content under an old time is found out. A file written less than two seconds before it was
+hashed is not remembered: clocks may be that coarse, and an edit right after may leave the same times (racy git).
 """
 
 from __future__ import annotations

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A storage for one build of buildah: a private folder that holds everything of it, and goes with everything in it."""
+
+from __future__ import annotations
+
+import io
+import os
+import typing as t
+
+from ..model.errors import PeerError
+from ..wire.podman_service import program_environment
+from ..wire.process import run
+from ..wire.redact import redact
+from ..wire.streams import pieces
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..wire.process import Completed
+    from .base import BaseImage
+
+_SECONDS = 7 * 86400.0  # a step may take as long as it likes
+_SAID_CHARACTERS = 2000
+_VERSION = "Directory Transport Version: 1.1\n"
+
+
+class BuildahStorage:
+    """Where one build happens; use it with ``with``."""
+
+    def __init__(self, work_folder: str) -> None:
+        """Make the folder, of mode 0700, in ``work_folder``."""
+        import tempfile
+
+        self._folder = tempfile.mkdtemp(prefix="buildah-", dir=work_folder)
+        self._driver = ""
+        for name in ("context", "tmp"):
+            os.mkdir(self.path(name))
+        self._environment = program_environment(os.environ, folder=self._folder, ca_path="")
+        self._environment["TMPDIR"] = self.path("tmp")
+
+    def __enter__(self) -> BuildahStorage:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        """Remove the folder, and whatever is still mounted in it."""
+        import shutil
+
+        for place in _mounts(self._folder):
+            run(["umount", "-l", place], timeout=_SECONDS)
+        if os.geteuid() != 0:
+            # What steps made belongs to other users of the user namespace.
+            inside = [self.path("root"), self.path("runroot"), self.path("tmp")]
+            run(["buildah", "unshare", "rm", "-rf", *inside], timeout=_SECONDS, env=self._environment)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def path(self, *names: str) -> str:
+        """Return a place in the folder."""
+        return os.path.join(self._folder, *names)
+
+    def run(self, *words: str) -> Completed:
+        """Run ``buildah WORDS`` on this storage; any exit status is an answer.
+
+        Raises:
+            NotFoundError: program-missing.
+        """
+        self._driver = self._driver or self._usable_driver()
+        return self._run_with(self._driver, *words)
+
+    def add_base(self, image: BaseImage, *, repository: str) -> None:
+        """Bring a base into the storage, where ``repository@`` and the digest of its manifest find it.
+
+        Raises:
+            ImagesError: a blob of it cannot be read.
+            PeerError: engine-build-failed: buildah does not take it.
+        """
+        encoded = image.manifest.descriptor.digest.encoded
+        folder = self.path(f"base-{encoded}")
+        os.mkdir(folder)
+        _write(folder, "version", iter([_VERSION.encode()]))
+        _write(folder, "manifest.json", iter([image.manifest.raw]))
+        _write(folder, image.config.digest.encoded, iter([image.config.raw]))
+        for layer in {layer.digest: layer for layer in image.manifest.layers}.values():
+            stream = image.source.open(layer)
+            try:
+                _write(folder, layer.digest.encoded, pieces(stream))
+            finally:
+                stream.close()
+        told = self._succeed("pull", "--quiet", f"dir:{folder}", subject=repository)
+        self._succeed("tag", told.stdout.decode().split()[-1], f"{repository}:{encoded[:12]}", subject=repository)
+        _remove_folder(folder)
+
+    def unpack(self, context: Iterator[bytes]) -> None:
+        """Unpack the tar archive of the context, which ``Build`` made, as it comes."""
+        import tarfile
+
+        reader = io.BufferedReader(_Pieces(context), 1 << 20)
+        with tarfile.open(fileobj=reader, mode="r|") as archive:
+            # Ours, so there is nothing to filter; the usual filter changes modes and refuses absolute links.
+            archive.extraction_filter = lambda member, _path: member  # type: ignore[assignment]
+            archive.extractall(self.path("context"))
+
+    def export(self, image_id: str) -> str:
+        """Write the image, its layers uncompressed, into a folder; return its path."""
+        folder = self.path("result")
+        self._succeed("push", "--quiet", "--disable-compression", image_id, f"dir:{folder}", subject=image_id)
+        return folder
+
+    def _usable_driver(self) -> str:
+        """Return overlay where this user can mount it here, else what works everywhere and copies."""
+        is_usable = self._run_with("overlay", "info").status == 0
+        return "overlay" if is_usable else "vfs"
+
+    def _run_with(self, driver: str, *words: str) -> Completed:
+        places = ("--root", self.path("root"), "--runroot", self.path("runroot"), "--storage-driver", driver)
+        return run(["buildah", *places, *words], timeout=_SECONDS, env=self._environment)
+
+    def _succeed(self, *words: str, subject: str) -> Completed:
+        ended = self.run(*words)
+        if ended.status == 0:
+            return ended
+        raise PeerError(
+            f"buildah could not {words[0]} {subject}",
+            code="engine-build-failed",
+            why=redact(ended.stderr.decode(errors="replace")).strip()[-_SAID_CHARACTERS:],
+            fix="Run buildah info on the host as the user of the task: it shows what is wrong with buildah",
+            subject=subject,
+        )
+
+
+class _Pieces(io.RawIOBase):
+    """A file whose content comes in pieces."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        while not self._rest:
+            piece = next(self._chunks, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def _write(folder: str, name: str, chunks: Iterator[bytes]) -> None:
+    with open(os.path.join(folder, name), "wb") as stream:
+        stream.writelines(chunks)
+
+
+def _remove_folder(folder: str) -> None:
+    import shutil
+
+    shutil.rmtree(folder)
+
+
+def _mounts(folder: str) -> list[str]:
+    """Return what is mounted below ``folder``, innermost first."""
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as stream:
+            places = [row.split(" ")[1] for row in stream]
+    except OSError:
+        return []
+    return [place for place in reversed(places) if place.startswith(f"{folder}/")]
