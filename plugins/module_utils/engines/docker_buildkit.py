@@ -94,7 +94,7 @@ class BuildKitClient(t.NamedTuple):
 def find_client(api: DockerApi) -> BuildKitClient | None:
     """Return the first docker client on PATH that speaks to BuildKit; None: there is none for this daemon."""
     tls = api.tls
-    if tls is not None and tls.hostname not in ("", api.endpoint.address):
+    if tls is not None and tls.validate_certs and tls.hostname not in ("", api.endpoint.address):
         return None  # no client can be told which name to expect
     with tempfile.TemporaryDirectory(prefix="fleet-images-") as folder:
         environment = _own_environment(folder)
