@@ -58,7 +58,7 @@ def run(
 
     deadline = time.monotonic() + timeout
     process = start(argv, env=env)
-    pieces = iter([stdin] if isinstance(stdin, bytes) else stdin)
+    pieces = filter(None, [stdin] if isinstance(stdin, bytes) else stdin)  # an empty piece would be taken for the end
     has_ended = False
     try:
         stdout, stderr = _exchange(process, pieces, deadline=deadline, output_limit=output_limit)

@@ -38,6 +38,10 @@ def test_input_longer_than_every_pipe_goes_through() -> None:
     assert run(["cat"], stdin=data, timeout=PATIENCE).stdout == data
 
 
+def test_an_empty_piece_of_input_is_not_its_end() -> None:
+    assert run(["cat"], stdin=iter([b"one ", b"", b"two"]), timeout=30).stdout == b"one two"
+
+
 def test_a_program_may_ignore_its_input() -> None:
     assert run(["true"], stdin=bytes(1 << 20), timeout=PATIENCE).status == 0
 
