@@ -131,7 +131,7 @@ class _Started:
         self._complaints = os.path.join(self._folder, "stderr")
         command = [executable, "system", "service", "--time", str(_IDLE_SECONDS), str(self.endpoint)]
         try:
-            environment = _environment(os.environ, folder=self._folder, ca_path=ca_path)
+            environment = program_environment(os.environ, folder=self._folder, ca_path=ca_path)
             with open(self._complaints, "wb") as complaints:
                 self._process = start(command, env=environment, stderr=complaints)
         except BaseException:
@@ -213,8 +213,8 @@ def _private_folder() -> str:
     return folder
 
 
-def _environment(environ: Mapping[str, str], *, folder: str, ca_path: str) -> dict[str, str]:
-    """Return the environment of the service, and write into ``folder`` what it names.
+def program_environment(environ: Mapping[str, str], *, folder: str, ca_path: str) -> dict[str, str]:
+    """Return the environment of podman or buildah, and write into ``folder`` what it names.
 
     podman fails every pull when ``DOCKER_CONFIG`` names a folder without ``config.json``, and where we give it no login
     it would send what it finds in such a file.
