@@ -62,12 +62,12 @@ class StatCache:
         Raises:
             InputError, ConflictError: as ContextFile.open.
         """
-        ordered = sorted(set(paths))
-        signature = _signature(context, ordered)
+        wanted = frozenset(paths)
+        signature = _signature(context, wanted)
         # When nothing changed, the head tells; the rest, a state for each file, is not even read.
         kept = self._kept or self._read(is_whole=False)
         digests = [digest for known, digest in kept.known if known == signature]
-        return digests[0] if digests else self._learn(context, ordered, signature=signature)
+        return digests[0] if digests else self._learn(context, sorted(wanted), signature=signature)
 
     def rows(self, start: str) -> list[Row] | None:
         """Return the rows whose ``rows_digest`` starts with ``start``, None when they are forgotten."""
@@ -166,15 +166,14 @@ def _latest(contexts: list[tuple[str, list[Row]]]) -> list[tuple[str, list[Row]]
     return kept
 
 
-def _signature(context: Context, ordered: list[Parts]) -> str:
+def _signature(context: Context, wanted: frozenset[Parts]) -> str:
     """Return a digest over everything that the rows depend on, without reading a file."""
-    states: list[str] = []
-    for parts in ordered:
-        node = context.tree.find(parts)
-        if node is not None:
-            entry = node.entry
+    states = ["/" * (() in wanted)]
+    for parts, entry in context.tree.root.walk():
+        if parts in wanted:
             content = t.cast("ContextFile | None", entry.content)
-            states += (join(parts), entry.kind, str(entry.mode), entry.link_target, str(content and content[1:]))
+            state = content[1:] if content is not None else entry.link_target
+            states.append(f"{'/'.join(parts)}\0{entry.kind}\0{entry.mode}\0{state}")
     return hashlib.sha256(os.fsencode("\0".join(states))).hexdigest()
 
 
