@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Builds that run containers where no engine does: buildah builds on a storage of its own, without the network's bases.
+"""Builds that run containers where no engine does: buildah builds on a storage of its own, upon bases from our stores.
 
 What buildah makes is taken apart again: the layers of bases keep the bytes that registries have for them, and the
 config is written without what buildah draws at random, so that the same files give the same image.
@@ -17,6 +17,7 @@ from ..model.reference import Defaults, parse_reference
 from ..wire.buildah_log import BuildahLog
 from .buildah_image import publish
 from .buildah_storage import BuildahStorage
+from .unneeded import without_unneeded
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +77,7 @@ def build_with_buildah(
             storage.add_base(image, repository=parse_reference(base.reference, defaults).repository)
         digests = {base: image.manifest.descriptor.digest for base, image in bases.items()}
         has_triggers = any(_has_triggers(image) for image in bases.values())
-        text = build.pinned_dockerfile(digests, defaults=defaults)
+        text = without_unneeded(build.pinned_dockerfile(digests, defaults=defaults), build.plan)
         storage.unpack(build.context_tar(text, has_triggers=has_triggers))
         image_id = _run(build, order, storage=storage)
         return publish(storage.export(image_id), bases=bases.values(), sink=sink)

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 
 _SECONDS = 7 * 86400.0  # a step may take as long as it likes
 _SAID_CHARACTERS = 2000
-_VERSION = "Directory Transport Version: 1.1\n"
+_VERSION = b"Directory Transport Version: 1.1\n"
 
 
 class BuildahStorage:
@@ -79,13 +79,17 @@ class BuildahStorage:
         encoded = image.manifest.descriptor.digest.encoded
         folder = self.path(f"base-{encoded}")
         os.mkdir(folder)
-        _write(folder, "version", iter([_VERSION.encode()]))
-        _write(folder, "manifest.json", iter([image.manifest.raw]))
-        _write(folder, image.config.digest.encoded, iter([image.config.raw]))
+        documents = {
+            "version": _VERSION,
+            "manifest.json": image.manifest.raw,
+            image.config.digest.encoded: image.config.raw,
+        }
+        for name, content in documents.items():
+            _write(os.path.join(folder, name), iter([content]))
         for layer in {layer.digest: layer for layer in image.manifest.layers}.values():
             stream = image.source.open(layer)
             try:
-                _write(folder, layer.digest.encoded, pieces(stream))
+                _write(os.path.join(folder, layer.digest.encoded), pieces(stream))
             finally:
                 stream.close()
         told = self._succeed("pull", "--quiet", f"dir:{folder}", subject=repository)
@@ -152,8 +156,8 @@ class _Pieces(io.RawIOBase):
         return size
 
 
-def _write(folder: str, name: str, chunks: Iterator[bytes]) -> None:
-    with open(os.path.join(folder, name), "wb") as stream:
+def _write(path: str, chunks: Iterator[bytes]) -> None:
+    with open(path, "wb") as stream:
         stream.writelines(chunks)
 
 

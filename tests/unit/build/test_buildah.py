@@ -131,6 +131,12 @@ def test_layers_of_a_base_keep_their_bytes_and_steps_run_on_it(bench: Bench, *, 
     assert ["192.0.2.7", "db.test"] in [line.split() for line in files["hosts"].splitlines()]
 
 
+def test_stages_that_the_target_does_not_need_are_left_out(bench: Bench) -> None:
+    bench.workshop.write({"a": "one", "b": "two"})
+    manifest = bench.build("FROM absent.example/unknown:1 AS other\nCOPY b /b\nRUN /b\nFROM scratch\nCOPY a /a\n")
+    assert bench.workshop.files(manifest) == {"a": "one"}
+
+
 def test_the_same_files_and_steps_give_the_same_manifest(bench: Bench) -> None:
     bench.add_base()
     bench.workshop.write({"a": "one"})
