@@ -124,17 +124,17 @@ class Build:
         return name
 
     def pinned_dockerfile(self, base_digests: Mapping[Base, Digest | None], *, defaults: Defaults = Defaults()) -> str:  # noqa: B008 (immutable)
-        """Return the Dockerfile with each base that has a digest named by it: ``docker.io/library/x@sha256:…``.
+        """Return the Dockerfile with each base named in full, by its digest if it has one: ``docker.io/library/x@…``.
 
-        Short names are completed with ``defaults``. All else stays byte for byte; so do ONBUILD, and bases without.
+        Short names are completed with ``defaults``. All else stays byte for byte, and so does ONBUILD.
         """
         from .pinning import pinned_text
 
         names: dict[Base, str] = {}
         for base, digest in base_digests.items():
-            if digest is not None:
-                names[base] = str(parse_reference(base.reference, defaults).with_digest(digest))
-        return pinned_text(self.source.text, self.plan, names=names)
+            name = parse_reference(base.reference, defaults)
+            names[base] = str(name if digest is None else name.with_digest(digest))
+        return pinned_text(without_unneeded(self.source.text, self.plan), self.plan, names=names)
 
     def context_tar(self, dockerfile: str, *, has_triggers: bool = False) -> Iterator[bytes]:
         """Yield a tar archive of what an engine needs of the context, and ``dockerfile`` as ``dockerfile_name``.

@@ -35,6 +35,7 @@ class _Edit(t.NamedTuple):
 def pinned_text(text: str, plan: StagePlan, *, names: Mapping[Base, str]) -> str:
     """Return the Dockerfile ``text``, of which ``plan`` was made, with each of ``names`` in the place of its base.
 
+    The needed stages of ``text`` stand where those of ``plan`` do.
     Everything else stays byte for byte. What an ONBUILD holds stays, too: it is part of the image.
     """
     mark = "\ufeff" if text.startswith("\ufeff") else ""
@@ -43,7 +44,7 @@ def pinned_text(text: str, plan: StagePlan, *, names: Mapping[Base, str]) -> str
     for row in rows:
         starts.append(starts[-1] + len(row) + 1)
     pinned = text.removeprefix(mark)
-    edits = [edit for stage in plan.stages for edit in _edits(plan, stage, names=names)]
+    edits = [edit for number in plan.needed for edit in _edits(plan, plan.stages[number], names=names)]
     for edit in reversed(edits):
         spots = [starts[place.row] + place.column + at for place in edit.step.line.places for at in range(place.length)]
         pinned = pinned[: spots[edit.start]] + edit.text + pinned[spots[edit.end - 1] + 1 :]

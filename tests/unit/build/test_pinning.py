@@ -45,6 +45,10 @@ def pinned(workshop: Workshop, text: str) -> str:
             f"--mount=target=/y,from=docker.io/library/other@{D} echo from=tool\n",
         ),
         ("FROM scratch\nRUN <<EOF\nFROM base\nEOF\n", "FROM scratch\nRUN <<EOF\nFROM base\nEOF\n"),
+        (
+            "\ufeffFROM one AS no\n# c\nRUN \\\n x\nFROM base AS yes\nRUN x\nFROM no\nCOPY --from=tool a /\nFROM yes\n",
+            f"FROM scratch AS no\n\n\n\nFROM docker.io/library/base@{D} AS yes\nRUN x\nFROM scratch\n\nFROM yes\n",
+        ),
         ("FROM scratch\nONBUILD COPY --from=tool a /\n", "FROM scratch\nONBUILD COPY --from=tool a /\n"),
     ],
 )
