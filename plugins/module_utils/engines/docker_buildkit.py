@@ -98,7 +98,7 @@ def find_client(api: DockerApi) -> BuildKitClient | None:
         return None  # no client can be told which name to expect
     with tempfile.TemporaryDirectory(prefix="fleet-images-") as folder:
         environment = _own_environment(folder)
-        for place in os.get_exec_path():
+        for place in filter(os.path.isabs, os.get_exec_path()):
             program = os.path.join(place, "docker")
             version = _CLIENT.match(_said([program, "--version"], environment)) if os.access(program, os.X_OK) else None
             if version is None:  # podman has a program of that name, too
