@@ -126,9 +126,11 @@ class Build:
     def pinned_dockerfile(self, base_digests: Mapping[Base, Digest | None], *, defaults: Defaults = Defaults()) -> str:  # noqa: B008 (immutable)
         """Return the Dockerfile with each base named in full, by its digest if it has one: ``docker.io/library/x@…``.
 
-        Short names are completed with ``defaults``. All else stays byte for byte, and so does ONBUILD.
+        Short names are completed with ``defaults``. Stages that the target does not need are empty: some builders carry
+        them out, and ``context_tar`` does not have their files. All else stays byte for byte, and so does ONBUILD.
         """
         from .pinning import pinned_text
+        from .unneeded import without_unneeded
 
         names: dict[Base, str] = {}
         for base, digest in base_digests.items():
