@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
 IN_CONTAINERS = frozenset({"docker", "podman"})
 NATIVE = frozenset({"layout", "containerd"})
 
+STEP = 'RUN ["/bin/busybox", "sh", "-c", "echo built > /built"]'
+HEREDOC = "COPY <<END /built\n  built\nEND"
 DOCKERFILE = """\
 # what the image is made from
 FROM {base} AS first
@@ -100,8 +102,7 @@ def write_case(folder: Path, *, engine: str, repository: Repository) -> Case:
         path.write_text(text, encoding="utf-8")
     (folder / "app" / "link").symlink_to("main.py")
     # What runs is there twice in the table's engines: as a step in a container, or as a heredoc.
-    step = 'RUN ["/bin/busybox", "sh", "-c", "echo built > /built"]'
-    run = step if engine in IN_CONTAINERS else "COPY <<END /built\n  built\nEND"
+    run = STEP if engine in IN_CONTAINERS else HEREDOC
     (folder / "Dockerfile").write_text(DOCKERFILE.format(base=f"{repository}:base", run=run), encoding="utf-8")
     return Case(folder, engine=engine, repository=repository)
 

@@ -11,7 +11,14 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleet.images.tests.contract.build_changes import CHANGES, IN_CONTAINERS, Case, write_case
+from ansible_collections.fleet.images.tests.contract.build_changes import (
+    CHANGES,
+    HEREDOC,
+    IN_CONTAINERS,
+    STEP,
+    Case,
+    write_case,
+)
 from ansible_collections.fleet.images.tests.support.engine_hosts import DockerHost
 from ansible_collections.fleet.images.tests.support.lifecycle import kinds
 from ansible_collections.fleet.images.tests.support.socket_proxy import socket_proxy
@@ -94,6 +101,20 @@ def test_a_list_builds_what_later_entries_start_from_and_keeps_their_bases(
     (top / "top.txt").write_text("other", encoding="utf-8")
     done = engine_host.do("image_state", images=images)
     assert [row["image"] for row in done["actions"]] == ["docker.io/team/top:1"]
+
+
+def test_a_step_that_runs_is_built_by_buildah_where_no_engine_builds(
+    engine_host: EngineHost, case: Case, needs: t.Callable[..., None]
+) -> None:
+    if case.engine in IN_CONTAINERS:
+        pytest.skip("engines that build in containers need no buildah")
+    needs("buildah")
+    case.replace(HEREDOC, STEP)
+    params = {**case.params, "secrets": [{"id": "one", "value": "a value of some length"}]}
+    done = build(engine_host, params)
+    assert done["actions"][0]["builder"] == "buildah"
+    again = build(engine_host, {**params, "secrets": [{"id": "two", "value": "a value of some length"}]})
+    assert again["actions"][0]["cause"] == "its inputs changed: secrets"
 
 
 def test_an_option_that_nothing_here_heeds_is_refused_before_anything_is_changed(

@@ -64,7 +64,7 @@ def test_a_change_of_the_base_builds_both_and_a_change_above_it_one(host: Host, 
     (folders[0] / "base.txt").write_text("other", encoding="utf-8")
     done = run_chain(host, images)
     assert [row["cause"] for row in done["actions"]] == [
-        "its inputs changed",
+        "its inputs changed: context: 1 file changed: base.txt",
         "its base team/base:1 is built in this run",
     ]
     assert layers(host, "team/top:1")[:1] == layers(host, "team/base:1")
@@ -76,16 +76,16 @@ def test_a_change_of_the_base_builds_both_and_a_change_above_it_one(host: Host, 
 def test_a_build_starts_from_what_the_item_before_it_pulls(
     host: Host, repository: Repository, folders: tuple[Path, Path]
 ) -> None:
-    repository.push("base", make_image({"base": b"old"}, platform=HOST))
+    old = repository.push("base", make_image({"base": b"old"}, platform=HOST))
     (folders[1] / "Dockerfile").write_text(f"FROM {repository}:base\nCOPY top.txt /\n", encoding="utf-8")
     images = [{"image": f"{repository}:base", "pull": "newer"}, chain(folders)[1]]
     assert kinds(run_chain(host, images)) == ["pull", "build"]
 
-    repository.push("base", make_image({"base": b"new"}, platform=HOST))
+    new = repository.push("base", make_image({"base": b"new"}, platform=HOST))
     done = run_chain(host, images)
     assert [(row["action"], row["cause"]) for row in done["actions"]] == [
         ("pull", "the tag moved"),
-        ("build", "its inputs changed"),
+        ("build", f"its inputs changed: base {repository}:base {old[:19]}… -> {new[:19]}…"),
     ]
 
 

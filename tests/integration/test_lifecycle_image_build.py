@@ -65,7 +65,7 @@ def test_a_build_goes_from_nothing_through_a_change_to_nothing(host: Host, conte
     (context / "page.html").write_text("<h1>two</h1>\n")
     done = built(host, name="team/site:1", path=str(context))
     second = done["images"][0]["digest"]
-    assert done["actions"][0]["cause"] == "its inputs changed"
+    assert done["actions"][0]["cause"] == "its inputs changed: context: 1 file changed: page.html"
     assert done["actions"][0]["previous_digest"] == first != second
     assert host.skopeo_digest(NAME) == second
 
@@ -84,9 +84,14 @@ def test_every_input_counts_and_nothing_else(host: Host, context: Path) -> None:
     (context / "page.html").touch()
     host.rest("image_build", **options)
     seen = set(host.names().values())
-    for change in ({"args": {"MOTTO": "more"}}, {"labels": {"a": "b"}}, {"platform": FOREIGN}):
+    changes: tuple[tuple[dict[str, t.Any], str], ...] = (
+        ({"args": {"MOTTO": "more"}}, "arg MOTTO (new)"),
+        ({"labels": {"a": "b"}}, "arg MOTTO (gone); label a (new)"),
+        ({"platform": FOREIGN}, f"label a (gone); platform {HOST} -> {FOREIGN}"),
+    )
+    for change, cause in changes:
         done = host.do("image_build", **options, **change)
-        assert done["actions"][0]["cause"] == "its inputs changed"
+        assert done["actions"][0]["cause"] == f"its inputs changed: {cause}"
         seen |= set(host.names().values())
         host.rest("image_build", **options, **change)
     assert len(seen) == 4
@@ -124,7 +129,9 @@ def test_a_base_image_that_moved_at_its_registry_means_a_new_build(
     new = repository.push("base", make_image({"base": b"new"}, platform=HOST))
     done = built(host, **options)
     assert old != new
-    assert done["actions"][0]["cause"] == "its inputs changed"
+    assert done["actions"][0]["cause"] == (
+        f"its inputs changed: base {repository}:base {old[:19]}… -> {new[:19]}…"
+    )
     assert done["images"][0]["digest"] != first
 
 
@@ -142,8 +149,9 @@ def test_a_base_image_of_another_platform_is_an_error_that_lists_those_there_are
     assert done["changed"]
 
 
-def test_a_build_that_needs_run_is_refused_with_its_line(host: Host, context: Path) -> None:
+def test_without_buildah_a_build_that_needs_run_is_refused_with_its_line(host: Host, context: Path) -> None:
     (context / "Dockerfile").write_text("FROM scratch\nCOPY page.html /\nRUN make all\n")
+    host = host._replace(environment={**host.environment, "PATH": str(host.store.parent)})  # no buildah there
     error = host.refuse("image_build", name="team/site:1", path=str(context))
     assert (error["class"], error["code"]) == ("UnsupportedError", "build-needs-run")
     assert "RUN make all" in error["msg"]

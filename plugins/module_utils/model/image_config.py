@@ -31,6 +31,12 @@ class ImageConfig(t.NamedTuple):
     history: tuple[Mapping[str, t.Any], ...]
     fields: Fields
 
+    @property
+    def has_triggers(self) -> bool:
+        """Whether a build that starts from the image runs instructions of its (ONBUILD)."""
+        settings = self.fields.optional_object("config")
+        return settings is not None and bool(settings.texts("OnBuild"))
+
 
 def parse_config(raw: bytes, *, subject: str = "image") -> ImageConfig:
     """Return the image config that ``raw`` is; ``subject`` names the image in errors.

@@ -16,6 +16,7 @@ from .build_orders import NATIVE, native_lacks, refuse_lacking, sample_order
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..build.base import BuildSpec
     from ..build.loading import Build
     from ..model.host import Observed
     from ..plan.desired import DesiredImage
@@ -34,14 +35,27 @@ def load_wanted(
         InputError: as load_build.
     """
     spec = build_spec(options, platform=item.platform, host=observed.platform, is_native=session.builder is None)
-    try:
-        build = load_build(spec)
-    except UnsupportedError:
-        if session.buildah() is None:
-            raise
-        build = load_build(spec._replace(is_native=False))
-    builder = session.builder or (None if build.spec.is_native else session.buildah())
+    build, engine = _load(spec), session.engine.name
     order = sample_order(build, extras)
-    lacking = builder.lacks(order) if builder is not None else native_lacks(order)
-    refuse_lacking(lacking, engine=session.engine.name, path=item.path)
-    return build, NATIVE if builder is None else builder.builder_of(order)
+    if session.builder is not None:
+        refuse_lacking(session.builder.lacks(order), engine=engine, path=item.path)
+        return build, session.builder.builder_of(order)
+    if build.spec.is_native:
+        refuse_lacking(native_lacks(order), engine=engine, path=item.path)
+        return build, NATIVE
+    from ..build import buildah
+
+    refuse_lacking(buildah.lacks(order), engine=engine, path=item.path)
+    return build, buildah.BUILDER
+
+
+def _load(spec: BuildSpec) -> Build:
+    """Return the build; where it cannot be native and buildah is there, one in containers."""
+    try:
+        return load_build(spec)
+    except UnsupportedError:
+        from ..build.buildah import buildah_is_there
+
+        if not spec.is_native or not buildah_is_there():
+            raise
+        return load_build(spec._replace(is_native=False))

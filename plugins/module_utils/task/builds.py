@@ -9,18 +9,18 @@ from __future__ import annotations
 import typing as t
 
 from ..model.annotations import INPUTS_LABEL, KEY_LABEL
-from ..model.build_order import Built
 from ..model.errors import ImagesError, raise_problems
-from ..model.host import Identity, Look
+from ..model.host import Look
 from ..model.reference import Reference
 from ..plan.questions import build_cause, names_made_by
-from .build_orders import NATIVE, Extras
+from .build_orders import Extras
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..build.base import Base, BaseImage
+    from ..build.base import Base
     from ..build.loading import Build
+    from ..model.build_order import Built
     from ..model.digest import Digest
     from ..model.host import Observed
     from ..plan.desired import Desired, DesiredBuild, DesiredImage
@@ -30,20 +30,15 @@ if t.TYPE_CHECKING:
 
 
 class Loaded(t.NamedTuple):
-    """A build whose input is known to be good. With ``asks_registry`` its bases are looked up there first."""
+    """A build whose input is known to be good. With ``asks_registry`` its bases are looked up there first.
+
+    ``is_for_engine``: the engine builds it itself.
+    """
 
     build: Build
     extras: Extras
-    builder: str
+    is_for_engine: bool
     asks_registry: bool
-
-
-class NativeBuild(t.NamedTuple):
-    """A build that may be carried out: its bases as its key was made with, less those that are built before it."""
-
-    build: Build
-    bases: Mapping[Base, BaseImage]
-    pending: tuple[Base, ...] = ()
 
 
 def load(desired: Desired, *, observed: Observed, session: Session) -> Desired:
@@ -61,7 +56,7 @@ def load(desired: Desired, *, observed: Observed, session: Session) -> Desired:
         build, builder = load_wanted(item, options, extras=extras, observed=observed, session=session)
         for warning in build.warnings:
             session.warn(f"{item.path}: {warning}")
-        spec = Loaded(build, extras, builder, bool(options["pull"]))
+        spec = Loaded(build, extras, session.builder is not None, bool(options["pull"]))
         return item._replace(build=wanted._replace(spec=spec, builder=builder))
 
     return _with_each(desired, loaded)
@@ -91,25 +86,13 @@ def carry_out(spec: object, *, session: Session) -> Built:
     Raises:
         ImagesError: layers of a base cannot be fetched, the context changed meanwhile, or a step fails.
     """
-    if isinstance(spec, NativeBuild):
-        return Built(_build_natively(spec, session=session), NATIVE)
-    from . import engine_builds
+    from . import engine_builds, store_builds
 
-    if not isinstance(spec, engine_builds.EngineBuild):
-        raise TypeError("a build action holds what with_keys prepared")
-    return engine_builds.carry_out(spec, session=session)
-
-
-def _build_natively(spec: NativeBuild, *, session: Session) -> Identity:
-    from ..build.native import build_image
-    from .bases import Bases
-
-    now = Bases(session.engine.observe(), session=session) if spec.pending else None
-    built = {base: now.image(base, now.digest(base)) for base in spec.pending} if now is not None else {}
-    content = session.content()
-    # Beside the blobs there is room for a layer; the system's folder for temporary files may be memory.
-    manifest = build_image(spec.build, bases={**spec.bases, **built}, sink=content, work_folder=session.scratch())
-    return Identity(manifest.descriptor.digest, manifest.config.digest)
+    if isinstance(spec, store_builds.StoreBuild):
+        return store_builds.carry_out(spec, session=session)
+    if isinstance(spec, engine_builds.EngineBuild):
+        return engine_builds.carry_out(spec, session=session)
+    raise TypeError("a build action holds what with_keys prepared")
 
 
 def _with_each(
@@ -137,7 +120,7 @@ def _with_each(
 def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, bases: Bases) -> DesiredImage:
     if not isinstance(wanted.spec, Loaded):
         raise TypeError("a build is loaded before its key is made")
-    build, _extras, _builder, asks_registry = loaded = wanted.spec
+    build, _extras, _is_for_engine, asks_registry = loaded = wanted.spec
     image = observed.by_name.get(item.wanted) if isinstance(item.wanted, Reference) else None
     pending = tuple(base for base in build.bases if bases.is_pending(base))
     digests = {base: bases.digest(base, asks_registry=asks_registry) for base in build.bases if base not in pending}
@@ -170,12 +153,13 @@ def _with_platforms(desired: Desired, observed: Observed, *, session: Session) -
 
 def _prepared(loaded: Loaded, *, digests: Mapping[Base, Digest], bases: Bases) -> object:
     """Return what ``carry_out`` takes. Bases are opened now: one that does not exist is told by check mode, too."""
-    if loaded.builder != NATIVE:
-        from .engine_builds import prepare
+    if loaded.is_for_engine:
+        from . import engine_builds
 
-        return prepare(loaded.build, loaded.extras, digests=digests, bases=bases)
-    opened = {base: bases.image(base, digest) for base, digest in digests.items()}
-    return NativeBuild(loaded.build, opened, tuple(base for base in loaded.build.bases if base not in digests))
+        return engine_builds.prepare(loaded.build, loaded.extras, digests=digests, bases=bases)
+    from . import store_builds
+
+    return store_builds.prepare(loaded.build, loaded.extras, digests=digests, bases=bases)
 
 
 def _key(build: Build, labels: Mapping[str, str], *, digests: Mapping[Base, Digest]) -> tuple[str, str]:

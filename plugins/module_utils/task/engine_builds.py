@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ..build.unneeded import without_unneeded
 from ..model.annotations import INPUTS_LABEL, KEY_LABEL
 from .build_orders import build_order, read_secrets
 
@@ -73,14 +72,12 @@ def carry_out(ordered: EngineBuild, *, session: Session) -> Built:
     has_triggers = any(there.has_triggers for there in found.values())
     key = build.inputs_key({base: there.digest for base, there in found.items()}, has_triggers=has_triggers)
     defaults = session.defaults._replace(tag="latest")
-    pinned = build.pinned_dockerfile({base: there.pin for base, there in found.items()}, defaults=defaults)
-    text = without_unneeded(pinned, build.plan)
+    text = build.pinned_dockerfile({base: there.pin for base, there in found.items()}, defaults=defaults)
     labels = {**build.spec.labels, KEY_LABEL: key.key, INPUTS_LABEL: key.label}
-    builder = session.builder or session.buildah()
-    if builder is None:
-        raise TypeError("only what something here can build is prepared")
+    if session.builder is None:
+        raise TypeError("only what the engine builds is prepared so")
     order = build_order(build, ordered.extras, labels=labels, secrets=read_secrets(ordered.extras.secrets))
-    return builder.build(order, context=lambda: build.context_tar(text, has_triggers=has_triggers))
+    return session.builder.build(order, context=lambda: build.context_tar(text, has_triggers=has_triggers))
 
 
 def _bases_now(session: Session) -> Bases:
@@ -95,8 +92,7 @@ def _find(base: Base, digest: Digest, *, bases: Bases) -> FoundBase:
         pin = digest if bases.is_pinned(base, digest) else None
         return FoundBase(digest, pin, None, bases.has_triggers(image))
     resolved, config = bases.remote(base, digest)
-    settings = config.fields.optional_object("config")
-    return FoundBase(digest, digest, resolved, settings is not None and bool(settings.texts("OnBuild")))
+    return FoundBase(digest, digest, resolved, config.has_triggers)
 
 
 def _pull(resolved: Resolved, *, session: Session) -> None:

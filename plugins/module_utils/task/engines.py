@@ -34,8 +34,7 @@ class Opened(t.NamedTuple):
 
     ``content`` opens the store that its content is in, ``scratch`` makes a folder there for temporary files. With a
     ``daemon``, which speaks to registries itself, there is no such store. ``builder`` is the engine again where it
-    builds in containers; ``buildah`` opens what does it for one that cannot. With ``keeps_index`` an image comes with
-    the index that it was chosen from.
+    builds in containers. With ``keeps_index`` an image comes with the index that it was chosen from.
     """
 
     engine: Engine
@@ -43,7 +42,6 @@ class Opened(t.NamedTuple):
     scratch: Callable[[], str] = lambda: ""
     daemon: Daemon | None = None
     builder: ImageBuilder | None = None
-    buildah: Callable[[], ImageBuilder | None] = lambda: None
     keeps_index: bool = False
     close: Callable[[], None] = lambda: None
 

@@ -84,8 +84,6 @@ def converge(
     """
     session.use_registries(_registries_of(desired))
     has_builds = any(item.build is not None for item in desired.images)
-    if has_builds:
-        session.check_builds()
     observed = session.engine.observe(look_for(desired))
     builds = builder() if builder is not None and has_builds else None
     if builds is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from ..model.errors import InputError, UnsupportedError
+from ..model.errors import InputError
 from ..model.reference import Defaults, Reference
 from .engines import open_engine
 
@@ -18,7 +18,6 @@ if t.TYPE_CHECKING:
 
     from ..apply.sources import Mirrors
     from ..apply.transfer import Patience
-    from ..engines.base import ImageBuilder
     from ..plan.plan import Plan
     from ..stores.base import ContentStore
     from ..stores.registries import Registries
@@ -81,25 +80,6 @@ class Session:
             ImagesError: it cannot be made.
         """
         return self._opened.scratch()
-
-    def check_builds(self) -> None:
-        """Do nothing if this engine can take what is built.
-
-        Raises:
-            UnsupportedError: engine-cannot-build.
-        """
-        if self.daemon is not None and self.builder is None:
-            raise UnsupportedError(
-                f"Images cannot be built for {self.engine.name} in this release",
-                code="engine-cannot-build",
-                why="native builds go into containerd and into the embedded store",
-                fix="build with engine: layout and push: true, and pull the image with this engine",
-                subject="build",
-            )
-
-    def buildah(self) -> ImageBuilder | None:
-        """Return what builds in containers beside an engine that cannot; None where it is not installed."""
-        return self._opened.buildah()
 
     def check_room(self, plan: Plan) -> None:
         """Do nothing if there is room for what ``plan`` pulls.

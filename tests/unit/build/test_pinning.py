@@ -56,11 +56,11 @@ def test_images_are_named_by_digest_and_nothing_else_changes(workshop: Workshop,
     assert pinned(workshop, before) == after
 
 
-def test_a_base_without_digest_keeps_its_name_and_defaults_complete_short_ones(workshop: Workshop) -> None:
+def test_a_base_without_digest_is_named_in_full_and_defaults_complete_short_ones(workshop: Workshop) -> None:
     build = workshop.load("ARG T=1\nFROM base:$T\nCOPY --from=tool / /\n", is_native=False)
     base, tool = build.bases
     text = build.pinned_dockerfile({base: None, tool: D}, defaults=Defaults(registry="r.io", namespaces=("team",)))
-    assert text == f"ARG T=1\nFROM base:$T\nCOPY --from=r.io/team/tool@{D} / /\n"
+    assert text == f"ARG T=1\nFROM r.io/team/base:1\nCOPY --from=r.io/team/tool@{D} / /\n"
 
 
 def test_a_pinned_dockerfile_is_the_same_build(workshop: Workshop) -> None:

@@ -159,19 +159,10 @@ def test_tls_over_a_network_is_not_told() -> None:
     assert not any(told)
 
 
-@pytest.mark.parametrize("engine", ["docker", "podman"])
-def test_builds_for_a_daemon_are_refused_before_anything_is_asked(engine: str, tmp_path: Path) -> None:
-    session = Session(params.common(engine=engine, docker_host=f"unix://{tmp_path}/none.sock"))
-    with pytest.raises(UnsupportedError) as caught:
-        session.check_builds()
-    assert (caught.value.code, engine in caught.value.what) == ("engine-cannot-build", True)
-    session.close()
-
-
-@pytest.mark.parametrize("engine", ["containerd", "layout"])
-def test_builds_for_a_store_are_fine(engine: str, tmp_path: Path) -> None:
-    session = Session(params.common(engine=engine, store=str(tmp_path)))
-    session.check_builds()
+@pytest.mark.parametrize("engine", ["docker", "podman", "containerd", "layout"])
+def test_engines_with_a_daemon_build_themselves(engine: str, tmp_path: Path) -> None:
+    session = Session(params.common(engine=engine))
+    assert (session.builder is None) == (session.daemon is None) == (engine in ("containerd", "layout"))
     session.close()
 
 

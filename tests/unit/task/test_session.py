@@ -17,7 +17,6 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
     ConflictError,
     InputError,
     NotFoundError,
-    UnsupportedError,
 )
 from ansible_collections.fleet.images.plugins.module_utils.plan.desired import Desired
 from ansible_collections.fleet.images.plugins.module_utils.stores import registries
@@ -140,15 +139,6 @@ def test_too_little_room_is_told_before_anything_is_pulled(tmp_path: Path, regis
     done = {**options, "pull": "missing"}
     if not is_dry:
         assert run(done, read_pull(done))["changed"] is False
-
-
-@pytest.mark.parametrize("is_dry", [True, False])
-def test_a_build_for_a_daemon_is_refused_before_it_is_asked_anything(tmp_path: Path, is_dry: bool) -> None:
-    address = f"unix://{tmp_path}/nobody.sock"
-    options = params.state({"image": "app:1", "build": {"path": str(tmp_path)}}, engine="docker", docker_host=address)
-    with pytest.raises(UnsupportedError) as caught:
-        run(options, read_state(options), is_dry=is_dry)
-    assert caught.value.code == "engine-cannot-build"
 
 
 def test_mirrors_are_opened_once_for_a_task(tmp_path: Path) -> None:
