@@ -17,7 +17,6 @@ from ..model.reference import Defaults, parse_reference
 from ..wire.buildah_log import BuildahLog
 from .buildah_image import publish
 from .buildah_storage import BuildahStorage
-from .unneeded import without_unneeded
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,7 +76,7 @@ def build_with_buildah(
             storage.add_base(image, repository=parse_reference(base.reference, defaults).repository)
         digests = {base: image.manifest.descriptor.digest for base, image in bases.items()}
         has_triggers = any(_has_triggers(image) for image in bases.values())
-        text = without_unneeded(build.pinned_dockerfile(digests, defaults=defaults), build.plan)
+        text = build.pinned_dockerfile(digests, defaults=defaults)
         storage.unpack(build.context_tar(text, has_triggers=has_triggers))
         image_id = _run(build, order, storage=storage)
         return publish(storage.export(image_id), bases=bases.values(), sink=sink)
