@@ -246,7 +246,7 @@ def test_the_tar_of_a_context_is_its_tree_for_every_reader(tree: dict[str, t.Any
         command = ["tar", "-x", "-p", "--no-same-owner", "-f", "-", "-C", str(unpacked)]
         subprocess.run(command, input=raw, check=True, env=environment)
         theirs, ours, expected = tree_in(unpacked), tree_of_tar(raw), tree_in(folder)
-        for added in (build.dockerfile_name, f"{build.dockerfile_name}.dockerignore", ".dockerignore"):
+        for added in (build.dockerfile_name, ".dockerignore"):
             expected[added] = ours[added]
         assert ours == expected
         assert theirs == expected

@@ -4,8 +4,8 @@
 
 """The context as engines take it: a tar archive, made while it is sent, with the Dockerfile in it.
 
-Ignore rules were applied before. Engines read ignore files again, and then must hide the files that were added here,
-and nothing that the rules in force leave. BuildKit reads the one named after the Dockerfile first.
+Ignore rules were applied before. Engines read ignore files again, and then must hide the Dockerfile that is added here,
+and nothing that the rules in force leave. BuildKit reads none in an archive: there, a COPY of all takes the Dockerfile.
 """
 
 from __future__ import annotations
@@ -88,10 +88,8 @@ def _entries(tree: Tree, paths: frozenset[Parts] | None, *, sent: Sent) -> list[
         links = {parts for parts, entry in found.items() if entry.kind == "symlink"}
         wanted = {parts[:length] for parts in paths | links for length in range(1, len(parts) + 1)}
         found = {parts: entry for parts, entry in found.items() if parts in wanted}
-    own = f"{sent.name}.dockerignore"
-    rules = f"{sent.name}\n{own}\n".encode()
+    rules = f"{sent.name}\n".encode()
     found[sent.name,] = _file(_Text(sent.dockerfile.encode()))
-    found[own,] = _file(_Text(rules))
     for name in _IGNORE_FILES:
         theirs = found.get((name,))
         if theirs is not None:

@@ -17,8 +17,8 @@ from ansible_collections.fleet.images.plugins.module_utils.build.loading import 
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ConflictError
 from ansible_collections.fleet.images.tests.unit.build.conftest import AMD64, Workshop
 
-OWN = [".fleet-images.Dockerfile", ".fleet-images.Dockerfile.dockerignore"]
-ADDED = [".dockerignore", *OWN]
+OWN = ".fleet-images.Dockerfile"
+ADDED = [".dockerignore", OWN]
 
 
 def packed(workshop: Workshop, dockerfile: str, **options: t.Any) -> bytes:
@@ -44,7 +44,7 @@ def test_it_holds_what_can_be_reached_with_parents_links_and_the_dockerfile(work
     assert list(found) == [*ADDED, "a", "a/b", "a/b/c", "l"]
     assert (found["a/b/c"].mode, found["a"].mode, found["l"].linkname) == (0o755, 0o755, "a")
     assert {(info.uid, info.gid, info.mtime) for info in found.values()} == {(0, 0, 0)}
-    assert text(raw, OWN[0]) == "FROM pinned\n"
+    assert text(raw, OWN) == "FROM pinned\n"
     assert text(raw, "a/b/c") == "c"
 
 
@@ -69,10 +69,10 @@ def test_the_same_files_give_the_same_bytes_wherever_and_whenever_they_lie(works
 @pytest.mark.parametrize(
     ("ignored", "expected"),
     [
-        ("hidden\n", "hidden\n\n.fleet-images.Dockerfile\n.fleet-images.Dockerfile.dockerignore\n"),
+        ("hidden\n", "hidden\n\n.fleet-images.Dockerfile\n"),
         (
             "hidden\n.dockerignore\n",
-            ".dockerignore\n.fleet-images.Dockerfile\n.fleet-images.Dockerfile.dockerignore\n",
+            ".dockerignore\n.fleet-images.Dockerfile\n",
         ),
     ],
 )
@@ -81,7 +81,6 @@ def test_the_ignore_file_that_is_sent_hides_what_was_added(workshop: Workshop, i
     raw = packed(workshop, "FROM scratch\nCOPY . /\n")
     assert list(members(raw)) == [*ADDED, "a"]
     assert text(raw, ".dockerignore") == expected
-    assert text(raw, OWN[1]) == "\n".join(OWN) + "\n"
 
 
 def test_an_ignore_file_that_is_not_in_force_hides_nothing_when_an_engine_reads_it(workshop: Workshop) -> None:
@@ -91,14 +90,14 @@ def test_an_ignore_file_that_is_not_in_force_hides_nothing_when_an_engine_reads_
     raw = b"".join(build.context_tar("FROM scratch\n"))
     assert {"a", "f"} <= set(members(raw))
     assert "x" not in members(raw)
-    assert text(raw, ".containerignore") == text(raw, ".dockerignore") == text(raw, OWN[1])
+    assert text(raw, ".containerignore") == text(raw, ".dockerignore") == f"{OWN}\n"
 
 
 def test_the_name_of_the_dockerfile_is_none_of_the_context(workshop: Workshop) -> None:
-    workshop.write({OWN[0]: "theirs"})
+    workshop.write({OWN: "theirs"})
     build = workshop.load("FROM scratch\nCOPY . /\n", is_native=False)
-    assert build.dockerfile_name == f"{OWN[0]}-"
-    assert text(b"".join(build.context_tar("ours")), OWN[0]) == "theirs"
+    assert build.dockerfile_name == f"{OWN}-"
+    assert text(b"".join(build.context_tar("ours")), OWN) == "theirs"
 
 
 def test_a_file_that_changes_while_it_is_sent_is_told(workshop: Workshop) -> None:
