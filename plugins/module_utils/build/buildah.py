@@ -105,6 +105,7 @@ def _run(build: Build, order: BuildOrder, *, storage: BuildahStorage) -> str:
 def _options(build: Build, order: BuildOrder) -> Iterator[str]:
     """Yield the options of ``buildah bud``; its Docker format alone keeps HEALTHCHECK, SHELL and ONBUILD."""
     yield from ("--isolation", "chroot", "--pull-never", "--format", "docker", "--no-cache")
+    yield "--identity-label=false"  # buildah's version would change the image
     yield f"--layers={'false' if order.squash else 'true'}"
     yield from ("--timestamp", str(build.spec.source_date_epoch))
     if order.platform is not None:

@@ -200,3 +200,14 @@ def test_images_as_caches_are_what_podman_lacks(engine: PodmanEngine) -> None:
     assert [reason.partition(":")[0] for reason in engine.lacks(ORDER._replace(cache_from=("a/b:1",)))] == [
         "cache_from"
     ]
+
+
+def test_without_root_images_are_built_too(rootless_podman: tuple[Podman, str]) -> None:
+    podman, address = rootless_podman
+    service = PodmanService(address, executable="podman", timeout=60, ca_path="")
+    engine = PodmanEngine(service, credentials=lambda _repository: None, validate_certs=None)
+    built = build(engine, "FROM scratch\nCOPY a /a\nENV A=b\n", files={"a": "1"})
+    assert inspect(podman, built)["Config"]["Env"][-1] == "A=b"
+    podman.clear()
+    engine.close()
+    service.close()
