@@ -103,7 +103,8 @@ def test_an_image_from_nothing_keeps_all_settings_in_an_oci_image(bench: Bench) 
     steps = 'COPY a /a\nHEALTHCHECK CMD ["/a"]\nONBUILD COPY b /b\nSHELL ["/a", "-c"]\nUSER 7\n'
     manifest = bench.build(f"FROM scratch\n{steps}", order)
     config = bench.workshop.config(manifest)
-    assert (config["config"]["Labels"], config["architecture"], config["config"]["User"]) == (order.labels, "arm64", "7")
+    settings = config["config"]
+    assert (settings["Labels"], config["architecture"], settings["User"]) == (order.labels, "arm64", "7")
     assert config["config"]["Healthcheck"]["Test"] == ["CMD", "/a"]
     assert (config["config"]["OnBuild"], config["config"]["Shell"]) == (["COPY b /b"], ["/a", "-c"])
     assert [manifest.descriptor.media_type, manifest.config.media_type] == [
@@ -134,6 +135,15 @@ def test_stages_that_the_target_does_not_need_are_left_out(bench: Bench) -> None
     bench.workshop.write({"a": "one", "b": "two"})
     manifest = bench.build("FROM absent.example/unknown:1 AS other\nCOPY b /b\nRUN /b\nFROM scratch\nCOPY a /a\n")
     assert bench.workshop.files(manifest) == {"a": "one"}
+
+
+def test_images_are_copied_from_and_mounted_without_a_registry(bench: Bench) -> None:
+    bench.add_base()
+    steps = f"COPY --from={BASE} /bin/ls /bin/copied\nRUN --mount=type=bind,from={BASE},target=/in ls /in/bin > /seen\n"
+    manifest = bench.build(f"FROM {BASE}\n{steps}")
+    with_files = manifest._replace(layers=manifest.layers[-1:])
+    assert bench.workshop.files(with_files)["seen"].split() == ["cat", "ls", "sh"]
+    assert [info.name for info in bench.workshop.members(manifest.layers[1])][-1].endswith("bin/copied")
 
 
 def test_the_same_files_and_steps_give_the_same_manifest(bench: Bench) -> None:
