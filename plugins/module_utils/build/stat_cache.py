@@ -34,6 +34,8 @@ _RACY_NS = 2 * 10**9
 _SIGNATURES = 16
 _CONTEXTS = 2  # remembered whatever their size; more of them while they are small
 _ROWS = 20_000
+_FILES = 64
+_SUFFIX = ".context"
 
 
 class _Kept(t.NamedTuple):
@@ -119,19 +121,29 @@ class StatCache:
         folder = os.path.dirname(self._path)
         with contextlib.suppress(OSError):
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            descriptor, draft = tempfile.mkstemp(dir=folder)
+            descriptor, draft = tempfile.mkstemp(_SUFFIX, dir=folder)
             try:
                 with open(descriptor, "wb") as stream:
                     stream.writelines((hashlib.sha256(head).hexdigest().encode(), b" ", head, b"\n", body))
                 os.replace(draft, self._path)
             except OSError:
                 os.unlink(draft)
+            _forget_oldest(folder)
+
+
+def _forget_oldest(folder: str) -> None:
+    """Remove all but the latest of our files in ``folder``: of contexts in temporary folders, each run leaves one."""
+    with os.scandir(folder) as entries:
+        ours = [entry for entry in entries if entry.name.endswith(_SUFFIX)]
+    ours.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime_ns)
+    for entry in ours[:-_FILES]:
+        os.unlink(entry.path)
 
 
 def stat_cache(folder: str, context: str) -> StatCache:
     """Return what is remembered below ``folder`` of the context folder ``context``."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(context))).hexdigest()
-    return StatCache(os.path.join(folder, f"{name[:32]}.context"))
+    return StatCache(os.path.join(folder, name[:32] + _SUFFIX))
 
 
 def _parse(line: bytes, body: bytes | None) -> _Kept:

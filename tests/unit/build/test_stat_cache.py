@@ -186,6 +186,17 @@ def test_a_cache_that_cannot_be_written_is_no_failure(kept: Kept) -> None:
     assert [path.name for path in kept.file.parent.iterdir()] == [kept.file.name]
 
 
+def test_only_the_latest_contexts_are_remembered(kept: Kept) -> None:
+    kept.file.parent.mkdir()
+    for number in range(70):
+        old = kept.file.parent / f"{number:02d}.context"
+        old.write_text("")
+        os.utime(old, (number, number))
+    kept.digest()
+    left = sorted(path.name for path in kept.file.parent.iterdir())
+    assert left == [*(f"{number:02d}.context" for number in range(7, 70)), kept.file.name]
+
+
 def test_a_build_names_the_files_that_changed_since_an_image_was_built(workshop: Workshop, tmp_path: Path) -> None:
     workshop.write({"a": "a", "d/b": "b", "other": "o", ".dockerignore": "other"})
     cache = str(tmp_path / "cache")
