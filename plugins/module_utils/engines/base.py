@@ -108,7 +108,7 @@ class ImageBuilder(t.Protocol):
     """An engine that builds in containers of its own."""
 
     def lacks(self, order: BuildOrder) -> tuple[str, ...]:
-        """Return the fields of ``order`` that this engine cannot heed, each with the reason: "squash: …". Asks little."""
+        """Return the fields of ``order`` that this engine cannot heed, each with the reason: "squash: …"."""
 
     def builder_of(self, order: BuildOrder) -> str:
         """Return what builds ``order``, as ``Built`` tells it afterwards; only what it does not lack is asked."""

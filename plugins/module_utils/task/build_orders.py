@@ -67,8 +67,8 @@ def build_order(
 
 
 def needs_buildkit(build: Build) -> bool:
-    """Tell whether the Dockerfile has what Docker's classic builder does not know, in any stage: it reads them all."""
-    steps = (step for stage in build.plan.stages for step in stage.steps)
+    """Tell whether a stage that is needed has what Docker's classic builder does not know."""
+    steps = (step for number in build.plan.needed for step in build.plan.stages[number].steps)
     return any(
         step.heredocs
         or step.engine_flags
