@@ -75,7 +75,7 @@ def build_with_buildah(
         for base, image in bases.items():
             storage.add_base(image, repository=parse_reference(base.reference, defaults).repository)
         digests = {base: image.manifest.descriptor.digest for base, image in bases.items()}
-        has_triggers = any(_has_triggers(image) for image in bases.values())
+        has_triggers = any(image.config.has_triggers for image in bases.values())
         text = build.pinned_dockerfile(digests, defaults=defaults)
         storage.unpack(build.context_tar(text, has_triggers=has_triggers))
         image_id = _run(build, order, storage=storage)
@@ -125,8 +125,3 @@ def _secrets(order: BuildOrder, storage: BuildahStorage) -> Iterator[str]:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             stream.write(secret.value)
         yield from ("--secret", f"id={secret.id},src={path}")
-
-
-def _has_triggers(image: BaseImage) -> bool:
-    settings = image.config.fields.optional_object("config")
-    return settings is not None and bool(settings.texts("OnBuild"))
