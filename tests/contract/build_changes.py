@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
 #: What runs containers to build: only these have networks, secrets and the like.
 IN_CONTAINERS = frozenset({"docker", "podman"})
 NATIVE = frozenset({"layout", "containerd"})
+#: Docker has secrets with a client of BuildKit only, which not every machine has.
+WITH_SECRETS = frozenset({"podman"})
 
 STEP = 'RUN ["/bin/busybox", "sh", "-c", "echo built > /built"]'
 HEREDOC = "COPY <<END /built\n  built\nEND"
@@ -54,6 +56,11 @@ FILES = {
 }
 
 
+def secret(identifier: str, value: str) -> list[dict[str, str]]:
+    """Return the option for one secret."""
+    return [{"id": identifier, "value": value}]
+
+
 class Case:
     """A context and the options of a build; ``engine`` is who keeps the images."""
 
@@ -67,6 +74,7 @@ class Case:
             "args": {"VERSION": "1", "IDLE": "1"},
             "labels": {"team": "one"},
             **({"network": "host"} if engine in IN_CONTAINERS else {}),
+            **({"secrets": secret("one", "a value")} if engine in WITH_SECRETS else {}),
         }
 
     def copy(self, folder: Path) -> Case:
@@ -212,6 +220,8 @@ CHANGES = (
     Change("the base pushed again as it was", lambda case: put_base(case.repository)),
     Change("bases asked for at their registries", _give(pull=True)),
     Change("no cache", _give(nocache=True)),
+    Change("the value of a secret", _give(secrets=secret("one", "another value")), "", WITH_SECRETS),
+    Change("the ID of a secret", _give(secrets=secret("two", "a value")), "secrets", WITH_SECRETS),
     Change("another network", _give(network="none"), "network", IN_CONTAINERS),
     Change("a host's address", _give(etc_hosts={"db": "10.0.0.5"}), "etc_hosts", IN_CONTAINERS),
     Change("the size of shared memory", _give(shm_size="32MiB"), "shm_size", IN_CONTAINERS),
