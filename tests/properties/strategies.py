@@ -19,7 +19,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.reference impor
 from ansible_collections.fleet.images.plugins.module_utils.plan.planner import plan_images
 from ansible_collections.fleet.images.plugins.module_utils.plan.questions import ask, look_for
 from ansible_collections.fleet.images.plugins.module_utils.task.desired import read_state
-from ansible_collections.fleet.images.plugins.module_utils.task.options import COMMON
+from ansible_collections.fleet.images.plugins.module_utils.task.options import BUILD, COMMON
 from ansible_collections.fleet.images.plugins.module_utils.task.resolve import resolve
 from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex, make_image, make_index
 from ansible_collections.fleet.images.tests.support.memory_daemon import MemoryDaemon
@@ -243,7 +243,10 @@ def _with_key(item: DesiredImage) -> DesiredImage:
     if item.build is None:
         return item
     options = t.cast("dict[str, t.Any]", item.build.spec)
-    return item._replace(build=item.build._replace(key=options["path"], key_label=KEY_LABEL, spec=options["path"]))
+    build = item.build._replace(
+        key=options["path"], key_label=KEY_LABEL, spec=options["path"], builder="native"
+    )
+    return item._replace(build=build)
 
 
 #: What a build will give is not known when it is planned, so nothing here names its bytes.
@@ -267,10 +270,9 @@ _PUSHES = st.none() | st.just(True) | st.lists(st.sampled_from(PUSHED_NAMES), ma
 _PULL = st.none() | st.sampled_from(_POLICIES)
 _BUILDS = st.fixed_dictionaries(
     {
+        **{name: st.just(rules.get("default")) for name, rules in BUILD.items()},
         "path": st.sampled_from(KEYS),
         "rebuild": st.sampled_from(["changed", "changed", "never"]),
-        "dockerfile": st.none(),
-        "dockerfile_inline": st.none(),
     }
 )
 _PRESENT = st.fixed_dictionaries(

@@ -236,7 +236,9 @@ def test_honesty_exactly_the_images_go_that_the_plan_says(world: World) -> None:
         reject()
     told = [image for action in removals(plan) for image in action.deletes]
     assert len(told) == len(set(told))
-    assert sorted(told) == sorted(life.engine.deleted) == sorted(before - life.ids())
+    assert sorted(told) == sorted(life.engine.deleted)
+    if world.kind == "docker":  # elsewhere an ID may be an index's, which a moved name leaves without its image
+        assert sorted(told) == sorted(before - life.ids())
     assert life.engine.containers == containers
 
 

@@ -43,7 +43,7 @@ class Case(t.NamedTuple):
     engine: PodmanEngine
     podman: Podman
     logins: dict[str, Credential]
-    children: t.Callable[[], set[int]]
+    services: t.Callable[[], set[int]]
 
     def pull(self, name: str, source: str, platform: Platform | None = None, deadline: float | None = None) -> int:
         reference = parse_reference(name)
@@ -63,7 +63,7 @@ def case(podman: Podman, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
 
     service = PodmanService("", executable="podman", timeout=60, ca_path="")
     engine = PodmanEngine(service, credentials=login, validate_certs=None)
-    yield Case(engine, podman, logins, lambda: children() - before)
+    yield Case(engine, podman, logins, lambda: set(filter(is_service, children() - before)))
     engine.close()
     service.close()
 
@@ -81,9 +81,15 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         yield server
 
 
-def children() -> set[int]:
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text(encoding="ascii").split()}
+def children(of: int = 0) -> set[int]:
+    """Return the processes that a process (this one: 0) started, and those that they started."""
+    tasks = Path(f"/proc/{of or os.getpid()}/task").iterdir()
+    own = {int(pid) for task in tasks for pid in (task / "children").read_text(encoding="ascii").split()}
+    return own.union(*map(children, own))
+
+
+def is_service(pid: int) -> bool:
+    return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() == "podman"
 
 
 def pin(registry: Registry, repository: str, digest: str) -> str:
@@ -218,7 +224,7 @@ def test_secrets_are_in_no_argument_and_no_environment(
         puller = threading.Thread(target=lambda: case.pull(f"{link.host}/team/hidden:1", source))
         puller.start()
         assert link.wait_for(1 << 20, unless=lambda: not puller.is_alive())
-        (service,) = case.children()
+        (service,) = case.services()
         shown = b"".join((Path(f"/proc/{service}") / part).read_bytes() for part in ("cmdline", "environ"))
         puller.join(60)
     assert b"podman" in shown
@@ -252,7 +258,7 @@ def test_a_service_that_dies_during_a_pull_leaves_nothing_half_named(case: Case,
         puller = threading.Thread(target=pull)
         puller.start()
         assert link.wait_for(1 << 20, unless=lambda: not puller.is_alive())
-        (service,) = case.children()
+        (service,) = case.services()
         os.kill(service, signal.SIGKILL)
         puller.join(60)
     assert [error.code for error in errors] == ["engine-connection-lost"]
