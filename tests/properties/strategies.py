@@ -164,7 +164,7 @@ class Life:
 
     def digests(self, name: str) -> set[str]:
         """Return all that a plan may call what ``name`` holds on the host."""
-        image = self.engine.observe().by_name.get(parse_reference(name.partition(" ")[0]))
+        image = self.engine.observe().find(parse_reference(name.partition(" ")[0]))
         return {f"image {image.id}", *map(str, image.identity.digests)} if image is not None else set()
 
     def ids(self) -> set[str]:
