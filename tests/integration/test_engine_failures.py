@@ -11,6 +11,7 @@ files beside this one: engines that die, disks that fill up, registries that fai
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -110,7 +111,7 @@ def test_a_socket_of_others_is_told_with_who_may_use_it(
     # A root that may not pass over file modes: as any other user, but it can read this Python and the checkout.
     stranger = folder / "python"
     caps = "--bounding-set=-dac_override,-dac_read_search"
-    stranger.write_text(f'#!/bin/sh\nexec setpriv {caps} -- {sys.executable} "$@"\n', encoding="utf-8")
+    stranger.write_text(f'#!/bin/sh\nexec setpriv {caps} -- {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
     stranger.chmod(0o755)
     with socket_proxy(folder / "s", target=_socket_of(engine, request)):
         os.chown(folder / "s", _STRANGER, _STRANGER)
