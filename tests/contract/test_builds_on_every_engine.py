@@ -14,7 +14,6 @@ import pytest
 from ansible_collections.fleet.images.tests.contract.build_changes import (
     CHANGES,
     HEREDOC,
-    IN_CONTAINERS,
     STEP,
     Case,
     write_case,
@@ -28,6 +27,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.tests.support.lifecycle import Repository
 
 NAME = "docker.io/team/app:1"
+WITH_BUILDER = ["docker", "podman", "rootless-podman"]
+WITHOUT_BUILDER = ["layout", "containerd"]
 REBUILT = ("an argument that is used", "content of the same size with the same times", "the base's tag moved")
 
 
@@ -103,11 +104,10 @@ def test_a_list_builds_what_later_entries_start_from_and_keeps_their_bases(
     assert [row["image"] for row in done["actions"]] == ["docker.io/team/top:1"]
 
 
+@pytest.mark.parametrize("engine_host", WITHOUT_BUILDER, indirect=True)
 def test_a_step_that_runs_is_built_by_buildah_where_no_engine_builds(
     engine_host: EngineHost, case: Case, needs: t.Callable[..., None]
 ) -> None:
-    if case.engine in IN_CONTAINERS:
-        pytest.skip("engines that build in containers need no buildah")
     needs("buildah")
     case.replace(HEREDOC, STEP)
     params = {**case.params, "secrets": [{"id": "one", "value": "a value of some length"}]}
@@ -117,29 +117,28 @@ def test_a_step_that_runs_is_built_by_buildah_where_no_engine_builds(
     assert again["actions"][0]["cause"] == "its inputs changed: secrets"
 
 
+@pytest.mark.parametrize("engine_host", WITHOUT_BUILDER, indirect=True)
 def test_an_option_that_nothing_here_heeds_is_refused_before_anything_is_changed(
     engine_host: EngineHost, case: Case
 ) -> None:
-    if case.engine in IN_CONTAINERS:
-        pytest.skip("engines that build in containers heed them")
     error = engine_host.refuse("image_build", **{**case.params, "network": "none", "squash": True})
     assert error["code"] == "build-option-unsupported"
     assert "network, squash" in error["msg"]
 
 
+@pytest.mark.parametrize("engine_host", WITH_BUILDER, indirect=True)
 def test_a_secret_that_is_not_there_is_told_by_check_mode_too(engine_host: EngineHost, case: Case) -> None:
-    if case.engine not in IN_CONTAINERS:
-        pytest.skip("without steps in containers there are no secrets")
     secrets = [{"id": "one", "env": "NOBODY_SET_THIS"}, {"id": "two", "src": "/nowhere/at/all"}]
     error = engine_host.refuse("image_build", **{**case.params, "secrets": secrets})
     assert error["code"] in ("apply-failed", "secret-missing", "build-option-unsupported")
 
 
+@pytest.mark.parametrize("engine_host", ["docker"], indirect=True)
 def test_what_is_built_already_asks_nothing_of_dockers_builder(
     engine_host: EngineHost, case: Case
 ) -> None:
     if not isinstance(engine_host, DockerHost):
-        pytest.skip("the requests of Docker alone are seen")
+        raise TypeError("the requests of Docker alone are seen")
     build(engine_host, case.params)
     with tempfile.TemporaryDirectory(prefix="proxy-") as folder:
         with socket_proxy(Path(folder) / "s", target=engine_host.daemon.socket) as proxy:
