@@ -14,6 +14,7 @@ from ..model.errors import ApplyError, ImagesError, NotFoundError
 from ..model.host import Identity
 from ..model.manifest import stored_manifest
 from ..plan.actions import Build, Pending, Pull, Push, Tag, Untag
+from ..plan.outputs import Write
 from .outcome import Outcome
 from .sources import NO_MIRRORS
 from .transfer import BlobCopy, Copies, Turns, patiently
@@ -25,6 +26,7 @@ if t.TYPE_CHECKING:
     from ..model.build_order import Built
     from ..model.digest import Digest
     from ..model.manifest import Manifest
+    from ..model.output import Output
     from ..model.reference import Reference
     from ..plan.actions import Action
     from ..plan.plan import Plan
@@ -34,10 +36,15 @@ if t.TYPE_CHECKING:
     from .transfer import Patience
 
 
+def _write_nothing(_output: Output, _name: Reference, _identity: Identity) -> t.NoReturn:
+    raise TypeError("a task with outputs says how they are written")
+
+
 class Host(t.NamedTuple):
     """Where a plan is carried out: the engine, the store its content is in, and what builds images into that store.
 
     With a ``daemon``, that one pulls and pushes. With ``keeps_index`` the content has the index of an image, too.
+    ``write`` writes an image of the host, by a name, to an output.
     """
 
     engine: Engine
@@ -45,6 +52,7 @@ class Host(t.NamedTuple):
     build: Callable[[object], Built]
     daemon: Daemon | None = None
     keeps_index: bool = False
+    write: Callable[[Output, Reference, Identity], None] = _write_nothing
 
 
 def apply_plan(
@@ -145,6 +153,8 @@ class _Run:
             self._attempt(action, lambda: self._untag(action))
         elif isinstance(action, Push):
             self._attempt(action, lambda: self._push(action))
+        elif isinstance(action, Write):
+            self._attempt(action, lambda: self._host.write(action.output, action.reference, self._identity(action.source)))
 
     def raise_failures(self) -> None:
         """Raise what failed.
@@ -154,7 +164,7 @@ class _Run:
         """
         if not self.failed:
             return
-        labels = {action.id: f"{action.kind} {action.reference}" for action in self._plan.actions}
+        labels = {action.id: f"{action.kind} {action.reference}{action.where}" for action in self._plan.actions}
         raise ApplyError(
             done=[labels[action.id] for action in self._plan.actions if action.id in self.done],
             failed={labels[at]: error for at, error in self.failed.items()},
@@ -246,6 +256,6 @@ def _clear(plan: Plan, engine: Engine) -> tuple[int, tuple[str, ...]]:
 def _drops_content(plan: Plan) -> bool:
     """Whether content may have lost its last name: by removal, or by a name that moved."""
     return any(
-        isinstance(action, Untag) or (action.kind != "push" and action.before)
+        isinstance(action, Untag) or (action.kind not in ("push", "write") and action.before)
         for action in plan.actions
     )

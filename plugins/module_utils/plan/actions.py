@@ -45,6 +45,11 @@ class Action:
     after: str
     size: int
 
+    @property
+    def where(self) -> str:
+        """What people are told behind the name: empty but for an image that goes to a file or folder."""
+        return ""
+
     def to_json(self) -> dict[str, t.Any]:
         """Return the row that a task reports; digests as text, empty when there is none."""
         return {

@@ -11,6 +11,8 @@ import typing as t
 from ..model.reference import ImageId, Reference
 
 if t.TYPE_CHECKING:
+    from ..model.host import Identity, Observed
+    from ..model.output import Output
     from ..model.platform import Platform
 
 PullPolicy = t.Literal["missing", "newer", "always", "never"]
@@ -38,7 +40,9 @@ class DesiredImage(t.NamedTuple):
     """One image that must be present, with further names and places to push it to, or must be absent.
 
     ``path`` says where the user wrote it (``images[3]``). ``candidates`` are what a short name may mean, best first.
-    ``platform`` is None when the host's own is wanted. ``push`` are references at registries.
+    ``platform`` is None when the host's own is wanted. ``push`` are references at registries. ``locked`` is the very
+    image that a lock says; then there is one candidate, and it has the lock's digest. ``outputs`` are files and folders of the host that it is
+    also written to.
     """
 
     path: str
@@ -50,11 +54,31 @@ class DesiredImage(t.NamedTuple):
     keeps_existing_tags: bool = False
     build: DesiredBuild | None = None
     push: tuple[Reference, ...] = ()
+    locked: Identity | None = None
+    outputs: tuple[Output, ...] = ()
 
     @property
     def wanted(self) -> Reference | ImageId:
         """The best meaning of the name."""
         return self.candidates[0]
+
+
+class Pins(t.Protocol):
+    """What names mean, decided before and elsewhere: a lock."""
+
+    def pin(self, desired: Desired, *, observed: Observed) -> Desired:
+        """Return ``desired`` with each image that is to be had from a registry ``locked``.
+
+        Raises:
+            ImagesError: the lock does not serve an image here. With several such images all are told.
+        """
+
+    def base(self, reference: Reference, platform: Platform) -> Identity | None:
+        """Return what a build starts from; None when the lock does not say.
+
+        Raises:
+            NotFoundError: lock-platform-missing.
+        """
 
 
 class Desired(t.NamedTuple):
@@ -63,7 +87,7 @@ class Desired(t.NamedTuple):
     With ``removes_unlisted`` every name that no image asks for goes, unless a pattern of ``protect`` (shell wildcards,
     against the full or the familiar name) matches it. ``in_use`` says what becomes of an image that should go while
     containers use it: the task fails, the image keeps its names, or it loses its names and stays for the containers.
-    With ``prunes`` nameless images go along that only the removed image was built on.
+    With ``prunes`` nameless images go along that only the removed image was built on. ``pins`` say what names mean.
     """
 
     images: tuple[DesiredImage, ...]
@@ -71,3 +95,4 @@ class Desired(t.NamedTuple):
     protect: tuple[str, ...] = ()
     in_use: InUse = "fail"
     prunes: bool = True
+    pins: Pins | None = None

@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from ..model.digest import Digest
     from ..model.errors import ImagesError
     from ..model.host import Observed
+    from ..model.output import Output
     from ..model.reference import Reference
     from ..model.resolved import Resolved
     from .actions import Action
@@ -114,6 +115,18 @@ class Draft:
         same = (other for other, target in self.world.names.items() if target.is_same_image(source.identity))
         paths = {other.path for other in same if other.registry == name.registry and other.path != name.path}
         self.actions.append(Push(*basics, source=source.identity, mount_from=tuple(sorted(paths)[:_MOST_MOUNTS])))
+
+    def write(
+        self, name: Reference, *, output: Output, source: Held, former: Held | None, note: str, cause: str
+    ) -> None:
+        """Plan to write what ``source`` holds to ``output``, which holds ``former``; ``note`` tells more of that."""
+        from .outputs import Write
+
+        before, after = shown(former) + note, shown(source)
+        self._note(f"{output.dest} ({output.form})", before=before, after=after or _PENDING_TEXT)
+        digests = digest_of(source), digest_of(former)
+        basics = _Basics(self._next_id, name, cause, _needs(source), *digests, before, after)
+        self.actions.append(Write(*basics, source=source.identity, output=output))
 
     def row(
         self, name: str, *, target: Held | None, first: int, cause: str, previous: Digest | None = None

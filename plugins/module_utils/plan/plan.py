@@ -83,7 +83,7 @@ class Plan(t.NamedTuple):
         for action in self.actions:
             counts[action.kind] = counts.get(action.kind, 0) + 1
         summary = ", ".join(f"{count} to {kind}" for kind, count in counts.items())
-        width = max(len(action.reference.familiar) for action in self.actions)
+        width = max(len(action.reference.familiar + action.where) for action in self.actions)
         lines = [_line(action, width=width) for action in self.actions]
         return "\n".join([f"Plan: {summary}; {size_text(self.size)} to move.", *lines, ""])
 
@@ -117,7 +117,8 @@ def _line(action: Action, *, width: int) -> str:
     else:
         sign, change = "+", after
     size = f"{size_text(action.size)}, " if action.size else ""
-    return f"  {sign} {action.kind:<5} {action.reference.familiar:<{width}}  {change}  ({size}{action.cause})"
+    name = action.reference.familiar + action.where
+    return f"  {sign} {action.kind:<5} {name:<{width}}  {change}  ({size}{action.cause})"
 
 
 def _short(told: str) -> str:

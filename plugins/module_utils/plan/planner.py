@@ -84,6 +84,11 @@ def _plan_present(draft: Draft, item: DesiredImage, *, answers: Answers) -> Row:
         _plan_tag(draft, tag, source=target, keeps_existing=item.keeps_existing_tags)
     for reference in item.push:
         _plan_push(draft, reference, source=target, remote=answers.remotes[reference])
+    if item.outputs:
+        from .outputs import plan_writes
+
+        named = _reference(item).without_digest()
+        plan_writes(draft, named, outputs=item.outputs, source=target, written=answers.written)
     draft.claims.update(dict.fromkeys(sorted(claims_of(draft, item), key=str), item.path))
     return draft.row(name, target=target, first=first, cause=cause, previous=previous)
 
@@ -103,23 +108,35 @@ def _plan_content(draft: Draft, item: DesiredImage, *, answers: Answers) -> _Con
         return _plan_build(draft, item)
     made = name_provided(item, draft.observed, made=draft.made)
     if made is not None and made in draft.world.names:
-        return _provided(draft, made)
+        return _provided(draft, made, item=item)
     image = local_image(item, draft.observed)
     if made is not None:
         raise _not_on_host(item, image)
     need = need_of(item, draft.observed, made=set())
     if not need and image is not None and image.is_complete:
-        return _as_it_is(shown_name(item, image), image, digest=_pin_of(item))
+        return _as_it_is(shown_name(item, image), image, item=item)
     if item.pull == "never" or (not need and isinstance(item.wanted, ImageId)):
         raise _not_on_host(item, image)
     elsewhere = held_elsewhere(item, draft.observed) if not need else None
     if elsewhere is not None:
-        return _plan_name(draft, _reference(item).without_digest(), image=elsewhere, digest=_pin_of(item))
+        return _plan_name(draft, _reference(item).without_digest(), image=_led(elsewhere, item))
     return _plan_pull(draft, item, resolved=answers.images[question_for(item, draft.observed)], need=need)
 
 
-def _provided(draft: Draft, name: Reference) -> _Content:
-    """Return what an earlier item lets ``name`` hold."""
+def _provided(draft: Draft, name: Reference, *, item: DesiredImage) -> _Content:
+    """Return what an earlier item lets ``name`` hold.
+
+    Raises:
+        InputError: lock-conflict: the lock says that it holds another image.
+    """
+    if item.locked is not None and not draft.world.names[name].is_same_image(item.locked):
+        raise InputError(
+            f"{item.path}: {name.familiar} is locked, and an earlier item gives this name to another image",
+            code="lock-conflict",
+            why=f"the lock has {item.locked.digest}",
+            fix="give the earlier item another name, or take this one out of the lock",
+            subject=item.path,
+        )
     before = draft.observed.by_name.get(name)
     previous = before.identity.digest if before is not None else None
     return _Content(str(name), draft.world.names[name], previous, "an earlier item of this task provides it")
@@ -129,10 +146,11 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
     name = _named_like(resolved.reference, item).without_digest()
     planned = draft.world.names.get(name)
     if planned is not None and planned.made_by and planned.is_same_image(resolved.identity):
-        return _provided(draft, name)
+        return _provided(draft, name, item=item)
     image = draft.observed.by_name.get(name) or draft.observed.pinned(name)
-    if image is not None and _is_wanted(resolved, image, need=need, observed=draft.observed):
-        return _as_it_is(str(name), image, digest=resolved.descriptor.digest)
+    is_locked = item.locked is not None
+    if image is not None and _is_wanted(resolved, image, need=need, is_locked=is_locked, observed=draft.observed):
+        return _as_it_is(str(name), image, item=item, digest=resolved.descriptor.digest)
     if resolved.manifest is None:  # its digest is enough: the host has it by another meaning of the short name
         same = local_image(item, draft.observed)
     else:
@@ -141,7 +159,7 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
     if same is not None:
         is_vague = resolved.manifest is not None and same.identity.is_known_by_index_alone
         image = same._replace(identity=resolved.identity) if is_vague else same
-        return _plan_name(draft, name, image=image, digest=resolved.descriptor.digest)
+        return _plan_name(draft, name, image=_led(image, item, digest=resolved.descriptor.digest))
     _refuse_other_platform(item, draft.observed)
     cause = _pull_cause(item, image, draft=draft, need=need)
     previous = image.identity.digest if image is not None else None
@@ -149,14 +167,25 @@ def _plan_pull(draft: Draft, item: DesiredImage, *, resolved: Resolved, need: Ne
     if image is not None and not image.is_complete:
         told = Told(before=" (damaged)")
     elif image is not None and need == "platform":
-        told = Told(f" ({image.platform})", f" ({item.platform or draft.observed.platform})")
+        told = Told(f" ({image.platform or 'another platform'})", f" ({item.platform or draft.observed.platform})")
     return _Content(str(name), draft.pull(name, resolved=resolved, cause=cause, told=told), previous, cause)
 
 
-def _as_it_is(name: str, image: LocalImage, *, digest: Digest | None) -> _Content:
-    """Leave what is there; of several digests that registries know it by, ``digest`` is shown."""
-    identity = image.identity.led_by(digest)
-    return _Content(name, held(image)._replace(identity=identity), identity.digest, "present")
+def _as_it_is(name: str, image: LocalImage, *, item: DesiredImage, digest: Digest | None = None) -> _Content:
+    """Leave what is there; of several digests that registries know it by, ``digest`` is shown, or what is pinned."""
+    there = _led(image, item, digest=digest)
+    return _Content(name, held(there), there.identity.digest, "present")
+
+
+def _led(image: LocalImage, item: DesiredImage, *, digest: Digest | None = None) -> LocalImage:
+    """Return ``image`` with ``digest``, or the pinned one, as the digest to show, if it is known by it.
+
+    A locked image has the lock's digest, also where its engine does not know it: it came from a mirror, for example.
+    """
+    digest, identity = digest or _pin_of(item), image.identity
+    if item.locked is not None and digest is not None and digest not in identity.digests:
+        identity = identity._replace(known_as=(digest, *identity.known_as))
+    return image._replace(identity=identity.led_by(digest))
 
 
 def _pin_of(item: DesiredImage) -> Digest | None:
@@ -179,12 +208,14 @@ def _refuse_other_platform(item: DesiredImage, observed: Observed) -> None:
     )
 
 
-def _is_wanted(resolved: Resolved, image: LocalImage, *, need: Need, observed: Observed) -> bool:
+def _is_wanted(
+    resolved: Resolved, image: LocalImage, *, need: Need, is_locked: bool, observed: Observed
+) -> bool:
     """Tell whether the image that is there under the name is what the registry has for it.
 
     An index decides what is for a platform: its image stays, whatever platform the image says of itself.
     """
-    if need == "platform":
+    if need == "platform" or is_locked:
         return _is_complete_match(resolved, image, observed=observed)
     return need in ("absent", "newer") and image.is_complete and resolved.is_on(image)
 
@@ -208,14 +239,16 @@ def _pull_cause(item: DesiredImage, image: LocalImage | None, *, draft: Draft, n
     if not image.is_complete:
         return damage_of(image)
     if need == "platform":
-        return f"its platform is {image.platform}, {item.platform or draft.observed.platform} is wanted"
+        there = f"its platform is {image.platform}" if image.platform is not None else "it is for another platform"
+        return f"{there}, {item.platform or draft.observed.platform} is wanted"
+    if item.locked is not None:
+        return "another digest is locked"
     return "the tag moved" if need == "newer" else "another digest is pinned"
 
 
-def _plan_name(draft: Draft, name: Reference, *, image: LocalImage, digest: Digest | None) -> _Content:
-    """Plan a further name instead of a download; of several digests the image is known by, ``digest`` is shown."""
-    previous = digest_of(draft.world.names.get(name))
-    source = held(image)._replace(identity=image.identity.led_by(digest))
+def _plan_name(draft: Draft, name: Reference, *, image: LocalImage) -> _Content:
+    """Plan a further name instead of a download."""
+    previous, source = digest_of(draft.world.names.get(name)), held(image)
     draft.tag(name, source=source, cause="the host holds these bytes under another name")
     return _Content(str(name), source, previous, "")
 

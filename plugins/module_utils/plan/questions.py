@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
 
     from ..model.digest import Digest
     from ..model.host import Identity, LocalImage
+    from ..model.output import Output, Written
     from ..model.platform import Platform
     from ..model.resolved import Resolved
     from .desired import Desired, DesiredBuild, DesiredImage
@@ -30,13 +31,15 @@ class Question(t.NamedTuple):
     """Which image do the first of ``references`` that exists mean for ``platform``?
 
     If its digest is one of ``known``, the digest is answer enough. ``is_strict``: the user named the platform, so an
-    image of another one is no answer; otherwise an image that exists for one platform only is taken as it is.
+    image of another one is no answer; otherwise an image that exists for one platform only is taken as it is. Where the
+    image is ``locked``, no other one is an answer.
     """
 
     references: tuple[Reference, ...]
     platform: Platform
     is_strict: bool
     known: frozenset[Digest]
+    locked: Identity | None = None
 
 
 class RemoteQuestion(t.NamedTuple):
@@ -58,10 +61,14 @@ class Questions(t.NamedTuple):
 
 
 class Answers(t.NamedTuple):
-    """The answers; a remote's, by its reference, is None where the registry has no such tag."""
+    """The answers; a remote's, by its reference, is None where the registry has no such tag.
+
+    ``written`` is what the host's files and folders hold that items are written to, None for no image.
+    """
 
     images: Mapping[Question, Resolved] = {}
     remotes: Mapping[Reference, Identity | None] = {}
+    written: Mapping[Output, Written | None] = {}
 
 
 def look_for(desired: Desired) -> Look:
@@ -141,18 +148,54 @@ def need_of(item: DesiredImage, observed: Observed, *, made: set[Reference]) -> 
         return ""
     image = local_image(item, observed)
     if image is None:
-        return "" if held_elsewhere(item, observed) is not None else "absent"
+        if held_elsewhere(item, observed) is not None:
+            return ""
+        return "platform" if _is_sibling_there(item, observed) else "absent"
     if not image.is_complete:
         return "damaged"
-    if is_wrong_platform(item, image, observed=observed):
+    if item.locked is None and is_wrong_platform(item, image, observed=observed):
         return "platform"
     return "newer" if item.pull in ("newer", "always") and not references[0].is_pinned else ""
 
 
 def local_image(item: DesiredImage, observed: Observed) -> LocalImage | None:
-    """Return the image that the host has for the first meaning of ``item``'s name that it has one for."""
+    """Return the image that the host has for the first meaning of ``item``'s name that it has one for.
+
+    Under the name of a locked image only that very image counts.
+    """
+    if item.locked is not None:
+        image = _there_under_name(item, observed)
+        return image if image is not None and is_as_locked(item.locked, image, observed=observed) else None
     found = (observed.find(name) for name in item.candidates)
     return next((image for image in found if image is not None), None)
+
+
+def _there_under_name(item: DesiredImage, observed: Observed) -> LocalImage | None:
+    """Return what the name of a locked image points at, whatever it is."""
+    (name,) = (name for name in item.candidates if isinstance(name, Reference))
+    return observed.by_name.get(name.without_digest()) or (observed.pinned(name) if name.tag is None else None)
+
+
+def is_as_locked(locked: Identity, image: LocalImage, *, observed: Observed) -> bool:
+    """Tell whether ``image`` is the locked one: by its config, else by its manifest, else by any digest in common.
+
+    The config goes first: some engines do not tell whether a digest is an index's or a manifest's. Of an image of which
+    only the index is known, manifest and config of the locked one must be there.
+    """
+    there = image.identity
+    if there.config_digest is not None and locked.config_digest is not None:
+        return there.config_digest == locked.config_digest
+    if there.is_known_by_index_alone and observed.blobs:
+        return there.index_digest == locked.index_digest and observed.blobs.issuperset(
+            digest for digest in (locked.manifest_digest, locked.config_digest) if digest is not None
+        )
+    return there.is_same_image(locked)
+
+
+def _is_sibling_there(item: DesiredImage, observed: Observed) -> bool:
+    """Tell whether the name of a locked image points at an image that the same index has for another platform."""
+    image = _there_under_name(item, observed) if item.locked is not None else None
+    return image is not None and item.locked is not None and item.locked.index_digest in image.identity.digests
 
 
 def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
@@ -161,11 +204,16 @@ def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
     One of which only the index is known may be for another platform: its registry must be asked.
     """
     for name in item.candidates:
-        if isinstance(name, Reference) and name.digest is not None and can_be_tagged(name, observed):
-            for image in observed.with_digest(name.digest):
-                is_sure = image.is_complete and not image.identity.is_known_by_index_alone
-                if is_sure and not is_wrong_platform(item, image, observed=observed):
-                    return image
+        if not isinstance(name, Reference) or name.digest is None or not can_be_tagged(name, observed):
+            continue
+        if item.locked is not None:
+            known = sorted(item.locked.digests, key=str)
+            alike = (image for digest in known for image in observed.with_digest(digest) if image.is_complete)
+            return next((image for image in alike if is_as_locked(item.locked, image, observed=observed)), None)
+        for image in observed.with_digest(name.digest):
+            is_sure = image.is_complete and not image.identity.is_known_by_index_alone
+            if is_sure and not is_wrong_platform(item, image, observed=observed):
+                return image
     return None
 
 
@@ -215,5 +263,6 @@ def question_for(item: DesiredImage, observed: Observed) -> Question:
         references=tuple(name for name in item.candidates if isinstance(name, Reference)),
         platform=item.platform or observed.platform,
         is_strict=item.platform is not None,
-        known=image.identity.digests if image is not None and fits else frozenset(),
+        known=image.identity.digests if image is not None and fits and item.locked is None else frozenset(),
+        locked=item.locked,
     )
