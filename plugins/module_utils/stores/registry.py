@@ -23,6 +23,7 @@ from .verify import check_bytes, read_verified
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..model.digest import Digest
     from ..wire.answers import Answer
     from ..wire.refusals import Refusal
     from ..wire.registry_client import RegistryClient
@@ -125,6 +126,12 @@ class RegistryStore:
         from .registry_tags import list_tags
 
         return list_tags(self._client, self._repository, scope=self._pull)
+
+    def referrers(self, subject: Digest) -> list[Descriptor]:
+        """Return what says of itself that it belongs to ``subject``: signatures, bills of materials and the like."""
+        from .registry_referrers import list_referrers
+
+        return list_referrers(self, subject, client=self._client, repository=self._repository)
 
     def names(self) -> list[StoredName]:
         """See ContentStore. Costs one request for each tag."""

@@ -18,8 +18,8 @@ if t.TYPE_CHECKING:
     from ..wire.answers import Answer
     from ..wire.registry_client import RegistryClient
 
-_PAGE_LIMIT = 16 * 1024 * 1024
-_MOST_PAGES = 10_000
+PAGE_LIMIT = 16 * 1024 * 1024
+MOST_PAGES = 10_000
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next)\s*(?:[;,]|$)', re.IGNORECASE)
 
@@ -37,19 +37,19 @@ def list_tags(client: RegistryClient, repository: str, *, scope: str) -> list[st
     tags: dict[str, None] = {}
     address, seen = f"/v2/{repository}/tags/list", set[str]()
     while address:
-        if address in seen or len(seen) >= _MOST_PAGES:
-            raise _in_circles(address, len(seen))
+        if address in seen or len(seen) >= MOST_PAGES:
+            raise in_circles(address, len(seen))
         seen.add(address)
         with client.request("GET", address, scope=scope, expect=(200, 404), subject=repository) as answer:
             if answer.status == 404:
                 break
-            address = _next_page(answer)
-            fields = Fields.of_bytes(answer.body(_PAGE_LIMIT), what=f"list of tags of {repository}")
+            address = next_page(answer)
+            fields = Fields.of_bytes(answer.body(PAGE_LIMIT), what=f"list of tags of {repository}")
             tags.update(dict.fromkeys(fields.texts("tags")))
     return sorted(tags)
 
 
-def _next_page(answer: Answer) -> str:
+def next_page(answer: Answer) -> str:
     """Return the whole address of the next page, empty on the last one."""
     for header in answer.header_values("Link"):
         for target, parameters in _LINK.findall(header):
@@ -58,10 +58,11 @@ def _next_page(answer: Answer) -> str:
     return ""
 
 
-def _in_circles(address: str, pages: int) -> PeerError:
+def in_circles(address: str, pages: int) -> PeerError:
+    """Return the error for a list whose next page is one that was read before, or that never ends."""
     subject = redact_url(address)
     return PeerError(
-        f"The list of tags at {subject} has no end",
+        f"The list at {subject} has no end",
         code="pages-in-circles",
         why=f"after {pages} pages the registry names one that was read before",
         fix="report this to who runs the registry",

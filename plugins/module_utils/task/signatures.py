@@ -1,0 +1,123 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The option ``verify``: from its rows to rules, and from what registries answered to what must be signed."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ..model.errors import ImagesError, InputError, Problem, raise_problems
+from ..model.reference import is_registry
+from ..signatures.keys import is_pem
+from ..signatures.rules import Rule, SignedName
+from ..signatures.verifier import Verifier
+from .resolve import in_parallel
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..model.host import Observed
+    from ..model.reference import Reference
+    from ..model.resolved import Resolved
+    from ..plan.questions import Answers
+    from ..signatures.base import Repository
+
+    Params = Mapping[str, t.Any]
+
+_PATTERN = re.compile(r"[A-Za-z0-9._:@*\[\]-]+(?:/[A-Za-z0-9._:@*\[\]-]+)*")
+_NAMED_KINDS = ("repository", "exact", "any")
+
+
+def verifier_of(params: Params) -> Verifier | None:
+    """Return what checks images as the option ``verify`` says; None where the task has no rules.
+
+    Raises:
+        InputError: the rules are wrong; it tells all that is.
+    """
+    problems = rule_problems(params)
+    if problems:
+        raise InputError.of(problems)
+    rows = params.get("verify")
+    return Verifier([_rule(row) for row in rows]) if rows else None
+
+
+def rule_problems(params: Params) -> list[Problem]:
+    """Return everything that is wrong with the option ``verify``, in its order. Keys are not read."""
+    problems: list[Problem] = []
+    patterns: dict[str, int] = {}
+    for at, row in enumerate(params.get("verify") or ()):
+        path = f"verify[{at}]"
+        problems += _row_problems(row, path=path)
+        first = patterns.setdefault(row["pattern"], at)
+        if first != at:
+            problems.append(Problem(f"{path}.pattern", f"verify[{first}] has it too", "keep one of the two"))
+    return problems
+
+
+def check_answers(
+    answers: Answers,
+    *,
+    observed: Observed,
+    verifier: Verifier,
+    registry: Callable[[Reference], Repository],
+    parallel: int,
+) -> None:
+    """Do nothing if all that the registries answered may be used; what the host has already is not asked for again.
+
+    Raises:
+        ImagesError: an image may not. With several an ApplyError that tells all.
+    """
+    asked = {answer.reference: answer for answer in answers.images.values() if not _is_held(answer, observed)}
+
+    def check(reference: Reference) -> tuple[str, ...]:
+        answer = asked[reference]
+        return verifier.check(
+            reference,
+            descriptor=answer.descriptor,
+            manifest_digest=answer.manifest.descriptor.digest if answer.manifest is not None else None,
+            repository=registry(reference),
+        )
+
+    checked = in_parallel(tuple(asked), check, parallel=parallel)
+    raise_problems({str(name): got for name, got in checked.items() if isinstance(got, ImagesError)})
+
+
+def _is_held(answer: Resolved, observed: Observed) -> bool:
+    """Tell whether the host has the image under this very name: under another it was not checked for this one."""
+    image = observed.find(answer.reference)
+    return answer.manifest is None and image is not None and answer.descriptor.digest in image.identity.digests
+
+
+def _rule(row: Params) -> Rule:
+    identity = row["identity"]
+    name = SignedName(identity) if identity in _NAMED_KINDS else SignedName("below", identity)
+    return Rule(row["pattern"], row["policy"], tuple(row["keys"] or ()), name)
+
+
+def _row_problems(row: Params, *, path: str) -> list[Problem]:
+    problems: list[Problem] = []
+    pattern, policy, keys, identity = row["pattern"], row["policy"], row["keys"] or (), row["identity"]
+    if not _PATTERN.fullmatch(pattern):
+        fix = "write it like '*', ghcr.io/team, redis, redis:7 or *.example.com"
+        problems.append(Problem(f"{path}.pattern", f"{pattern!r} cannot match a name", fix))
+    if policy == "signed" and not keys:
+        problems.append(Problem(f"{path}.keys", "signatures are asked for, and no key is given", "give public keys"))
+    if policy != "signed" and keys:
+        problems.append(Problem(f"{path}.keys", f"policy {policy} needs none", "leave keys out, or set policy: signed"))
+    problems += _key_problems(keys, path=f"{path}.keys")
+    if identity not in _NAMED_KINDS and not is_registry(identity.partition("/")[0]):
+        fix = "write repository, exact, any, or the beginning of names, like ghcr.io/team"
+        problems.append(Problem(f"{path}.identity", f"{identity!r} does not start with a registry", fix))
+    return problems
+
+
+def _key_problems(keys: Sequence[str], *, path: str) -> list[Problem]:
+    return [
+        Problem(f"{path}[{at}]", f"{key!r} depends on where the module runs", "write it from / or ~ on")
+        for at, key in enumerate(keys)
+        if not is_pem(key) and not os.path.isabs(os.path.expanduser(key))
+    ]
