@@ -64,7 +64,7 @@ class _Compose:
                 self._include(file, f"include[{at}]", name=path)
 
     def _include(self, file: SourceFile, place: str, *, name: object) -> None:
-        path = self._text(file, place, name)
+        path = self._text(file, name, place=place)
         if path is None:
             return
         if "://" in path:
@@ -92,10 +92,10 @@ class _Compose:
             return service
         rule = extends if isinstance(extends, dict) else {"service": extends}
         place = f"services.{seen[-1][1]}.extends"
-        base_name = self._text(file, place, rule.get("service"))
+        base_name = self._text(file, rule.get("service"), place=place)
         base_file = file
         if rule.get("file"):
-            name = self._text(file, f"{place}.file", rule["file"])
+            name = self._text(file, rule["file"], place=f"{place}.file")
             base_file = file.beside(name) if name else file
         services = _mapping(self._project(base_file, None).get("services"))
         base = services.get(base_name or "")
@@ -113,8 +113,8 @@ class _Compose:
         if service.get("pull_policy") == "build" or (service.get("build") and not service.get("image")):
             gathered.skipped(file, place, why="built and not pulled, so no image is taken from there")
         elif service.get("image"):
-            image = self._text(file, f"{place}.image", service["image"])
-            platform = self._text(file, f"{place}.platform", service.get("platform") or "")
+            image = self._text(file, service["image"], place=f"{place}.image")
+            platform = self._text(file, service.get("platform") or "", place=f"{place}.platform")
             if image is not None and platform is not None:
                 gathered.found(file.place(f"{place}.image"), image, platform=platform)
         elif not service.get("provider"):
@@ -122,11 +122,11 @@ class _Compose:
         for at, volume in enumerate(_list(service.get("volumes"))):
             if isinstance(volume, dict) and volume.get("type") == "image":
                 where = f"{place}.volumes[{at}].source"
-                source = self._text(file, where, volume.get("source"))
+                source = self._text(file, volume.get("source"), place=where)
                 if source is not None:
                     gathered.found(file.place(where), source)
 
-    def _text(self, file: SourceFile, place: str, value: object) -> str | None:
+    def _text(self, file: SourceFile, value: object, *, place: str) -> str | None:
         """Return ``value`` with its variables filled in; None, and a problem, where that cannot be."""
         if not isinstance(value, str):
             self._gathered.problem(file.place(place), "must be a text")

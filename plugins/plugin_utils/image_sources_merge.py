@@ -84,7 +84,7 @@ def _united(first: Finding, other: Finding, *, gathered: Gathered) -> Item:
         united["image"] = two["image"]
     for key in sorted(set(one) & set(two)):
         is_pin = key == "image" and not ("@" in one[key] and "@" in two[key])
-        if not (is_pin or _same(key, one[key], two[key])):
+        if not (is_pin or _same(one[key], two[key], key=key)):
             what = f"{key} is {_shown(two[key])}, and {_shown(one[key])} at {first.place}"
             gathered.problem(other.place, what, fix="let both say the same, or list the image in images[]")
     if "state" not in first.item and "state" not in other.item:
@@ -92,7 +92,7 @@ def _united(first: Finding, other: Finding, *, gathered: Gathered) -> Item:
     return united
 
 
-def _same(key: str, one: object, two: object) -> bool:
+def _same(one: object, two: object, *, key: str) -> bool:
     if key == "image":
         return str(one).partition("@")[2] == str(two).partition("@")[2]
     if key == "platform":

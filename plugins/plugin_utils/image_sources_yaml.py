@@ -28,17 +28,16 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def read_untagged(self, _tag: str, node: yaml.Node) -> object:
+        """Return what has a tag of an application (compose's ``!override``) as if it had none."""
+        if isinstance(node, yaml.MappingNode):
+            return self.construct_mapping(node, deep=True)
+        if isinstance(node, yaml.SequenceNode):
+            return self.construct_sequence(node, deep=True)
+        return self.construct_scalar(node) or None
 
-def _untagged(loader: t.Any, _suffix: str, node: yaml.Node) -> object:
-    """Read what has a tag of an application (compose's ``!override``) as if it had none."""
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_scalar(node) or None
 
-
-_Loader.add_multi_constructor("!", _untagged)
+_Loader.add_multi_constructor("!", _Loader.read_untagged)
 
 
 def read_documents(file: SourceFile, gathered: Gathered) -> list[object] | None:
