@@ -72,6 +72,19 @@ PULL: Spec = {
     "disk_margin": {"type": "str", "default": "200MiB"},
 }
 
+VERIFY: Spec = {
+    "verify": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "pattern": {"type": "str", "required": True},
+            "policy": {"type": "str", "choices": ["signed", "accept", "reject"], "default": "signed"},
+            "keys": {"type": "list", "elements": "str", "no_log": False},  # public ones
+            "identity": {"type": "str", "default": "repository"},
+        },
+    },
+}
+
 BUILD: Spec = {
     "path": {"type": "path"},
     "dockerfile": {"type": "str", "aliases": ["file", "containerfile"]},
@@ -156,6 +169,8 @@ STATE: Spec = {
     "protect": {"type": "list", "elements": "str", "default": []},
     "in_use": {"type": "str", "choices": ["skip", "fail", "untag"], "default": "skip"},
     "prune": {"type": "bool", "default": True},
+    "lock": {"type": "raw"},
+    "lock_missing": {"type": "str", "choices": ["fail", "resolve"], "default": "fail"},
 }
 
 #: Every module takes all of these, also where it does not use them: ``module_defaults`` of the action group must fit.
