@@ -552,9 +552,22 @@ error:
       sample: []
 """
 
+import typing as t
+
 from ..module_utils.task.desired import read_state
 from ..module_utils.task.options import PULL, STATE
 from ..module_utils.task.run import Builder, run_task
+
+if t.TYPE_CHECKING:
+    from ..module_utils.plan.desired import Desired
+
+
+def read(params: t.Mapping[str, t.Any]) -> Desired:
+    if params["lock"] in (None, ""):
+        return read_state(params)
+    from ..module_utils.task.locked import read_locked_state
+
+    return read_locked_state(params)
 
 
 def open_builder() -> Builder:
@@ -564,7 +577,7 @@ def open_builder() -> Builder:
 
 
 def main() -> None:
-    run_task(read_state, options={**PULL, **STATE}, builder=open_builder)
+    run_task(read, options={**PULL, **STATE}, builder=open_builder)
 
 
 if __name__ == "__main__":

@@ -73,11 +73,11 @@ class Pins(t.Protocol):
             ImagesError: the lock does not serve an image here. With several such images all are told.
         """
 
-    def base(self, reference: Reference, platform: Platform) -> Identity | None:
-        """Return what a build starts from; None when the lock does not say.
+    def base(self, reference: Reference, *, platform: Platform, is_given: bool) -> Identity | None:
+        """Return what a build starts from; None when that is not decided here. ``is_given``: the task provides it.
 
         Raises:
-            NotFoundError: lock-platform-missing.
+            ImagesError: the lock does not serve it.
         """
 
 

@@ -130,13 +130,9 @@ def _provided(draft: Draft, name: Reference, *, item: DesiredImage) -> _Content:
         InputError: lock-conflict: the lock says that it holds another image.
     """
     if item.locked is not None and not draft.world.names[name].is_same_image(item.locked):
-        raise InputError(
-            f"{item.path}: {name.familiar} is locked, and an earlier item gives this name to another image",
-            code="lock-conflict",
-            why=f"the lock has {item.locked.digest}",
-            fix="give the earlier item another name, or take this one out of the lock",
-            subject=item.path,
-        )
+        from .locked import lock_conflict
+
+        raise lock_conflict(item, item.locked, name=name)
     before = draft.observed.by_name.get(name)
     previous = before.identity.digest if before is not None else None
     return _Content(str(name), draft.world.names[name], previous, "an earlier item of this task provides it")

@@ -164,38 +164,11 @@ def local_image(item: DesiredImage, observed: Observed) -> LocalImage | None:
     Under the name of a locked image only that very image counts.
     """
     if item.locked is not None:
-        image = _there_under_name(item, observed)
-        return image if image is not None and is_as_locked(item.locked, image, observed=observed) else None
+        from .locked import under_its_name
+
+        return under_its_name(item, item.locked, observed=observed)
     found = (observed.find(name) for name in item.candidates)
     return next((image for image in found if image is not None), None)
-
-
-def _there_under_name(item: DesiredImage, observed: Observed) -> LocalImage | None:
-    """Return what the name of a locked image points at, whatever it is."""
-    (name,) = (name for name in item.candidates if isinstance(name, Reference))
-    return observed.by_name.get(name.without_digest()) or (observed.pinned(name) if name.tag is None else None)
-
-
-def is_as_locked(locked: Identity, image: LocalImage, *, observed: Observed) -> bool:
-    """Tell whether ``image`` is the locked one: by its config, else by its manifest, else by any digest in common.
-
-    The config goes first: some engines do not tell whether a digest is an index's or a manifest's. Of an image of which
-    only the index is known, manifest and config of the locked one must be there.
-    """
-    there = image.identity
-    if there.config_digest is not None and locked.config_digest is not None:
-        return there.config_digest == locked.config_digest
-    if there.is_known_by_index_alone and observed.blobs:
-        return there.index_digest == locked.index_digest and observed.blobs.issuperset(
-            digest for digest in (locked.manifest_digest, locked.config_digest) if digest is not None
-        )
-    return there.is_same_image(locked)
-
-
-def _is_sibling_there(item: DesiredImage, observed: Observed) -> bool:
-    """Tell whether the name of a locked image points at an image that the same index has for another platform."""
-    image = _there_under_name(item, observed) if item.locked is not None else None
-    return image is not None and item.locked is not None and item.locked.index_digest in image.identity.digests
 
 
 def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
@@ -207,14 +180,22 @@ def held_elsewhere(item: DesiredImage, observed: Observed) -> LocalImage | None:
         if not isinstance(name, Reference) or name.digest is None or not can_be_tagged(name, observed):
             continue
         if item.locked is not None:
-            known = sorted(item.locked.digests, key=str)
-            alike = (image for digest in known for image in observed.with_digest(digest) if image.is_complete)
-            return next((image for image in alike if is_as_locked(item.locked, image, observed=observed)), None)
+            from .locked import under_other_names
+
+            return under_other_names(item.locked, observed=observed)
         for image in observed.with_digest(name.digest):
             is_sure = image.is_complete and not image.identity.is_known_by_index_alone
             if is_sure and not is_wrong_platform(item, image, observed=observed):
                 return image
     return None
+
+
+def _is_sibling_there(item: DesiredImage, observed: Observed) -> bool:
+    if item.locked is None:
+        return False
+    from .locked import is_sibling_there
+
+    return is_sibling_there(item, item.locked, observed=observed)
 
 
 def can_be_tagged(name: Reference, observed: Observed) -> bool:

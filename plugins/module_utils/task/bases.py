@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from ..model.image_config import ImageConfig
     from ..model.reference import Defaults
     from ..model.resolved import Resolved
-    from ..plan.desired import DesiredImage
+    from ..plan.desired import DesiredImage, Pins
     from ..plan.questions import Answers
     from .session import Session
 
@@ -31,12 +31,18 @@ if t.TYPE_CHECKING:
 class Bases:
     """Finds bases. Items of the same task are told in their order: what is behind an item does not serve it."""
 
-    def __init__(self, observed: Observed, *, session: Session) -> None:
-        """Look on the host as ``observed``, and at the registries of ``session``."""
+    def __init__(self, observed: Observed, *, session: Session, pins: Pins | None = None) -> None:
+        """Look on the host as ``observed``, and at the registries of ``session``; ``pins`` go before both."""
         self._observed = observed
         self._session = session
+        self._pins = pins
+        self._given: set[Reference] = set()
         self._building: set[Reference] = set()
         self._arriving: dict[Reference, Resolved] = {}
+
+    def give(self, names: set[Reference]) -> None:
+        """Take in that an item of the task provides ``names``, whether or not there is anything to do for it."""
+        self._given |= names
 
     def expect_build(self, names: set[Reference]) -> None:
         """Take in that ``names`` will be built: what they hold is known only then."""
@@ -44,6 +50,8 @@ class Bases:
 
     def expect_pull(self, item: DesiredImage, *, answers: Answers) -> None:
         """Take in what ``item``, which has no build, will bring by a pull."""
+        if item.is_present:
+            self.give(names_made_by(item))
         resolved = answers.images.get(question_for(item, self._observed)) if item.is_present else None
         image = local_image(item, self._observed)
         if resolved is not None and resolved.manifest is not None and not (image is not None and resolved.is_on(image)):
@@ -58,15 +66,19 @@ class Bases:
         return self.name_of(base) in self._building and not self._reference(base).is_pinned
 
     def digest(self, base: Base, *, asks_registry: bool = False) -> Digest:
-        """Return what ``base`` means: by this task, on the host unless ``asks_registry``, or at its registry.
+        """Return what ``base`` means: by a lock, this task, on the host unless ``asks_registry``, or at its registry.
 
         Raises:
             NotFoundError: base-not-found.
-            ImagesError: the registry cannot be asked.
+            ImagesError: a lock does not serve it, or the registry cannot be asked.
         """
         reference = self._reference(base)
         if reference.digest is not None:
             return reference.digest
+        if self._pins is not None:
+            locked = self._pins.base(reference, platform=base.platform, is_given=reference in self._given)
+            if locked is not None and locked.digest is not None:
+                return locked.digest
         arriving = self._arriving.get(reference)
         if arriving is not None:
             return arriving.descriptor.digest

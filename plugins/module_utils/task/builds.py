@@ -22,7 +22,8 @@ if t.TYPE_CHECKING:
     from ..build.loading import Build
     from ..model.build_order import Built
     from ..model.digest import Digest
-    from ..model.host import Observed
+    from ..model.host import Identity, Observed
+    from ..model.output import Output
     from ..plan.desired import Desired, DesiredBuild, DesiredImage
     from ..plan.questions import Answers
     from .bases import Bases
@@ -72,10 +73,13 @@ def with_keys(desired: Desired, *, observed: Observed, answers: Answers, session
     """
     from .bases import Bases
 
-    bases = Bases(_with_platforms(desired, observed, session=session), session=session)
+    bases = Bases(_with_platforms(desired, observed, session=session), session=session, pins=desired.pins)
 
     def keyed(item: DesiredImage, wanted: DesiredBuild) -> DesiredImage:
-        return _with_key(item, wanted, observed=observed, bases=bases)
+        try:
+            return _with_key(item, wanted, observed=observed, bases=bases)
+        finally:
+            bases.give(names_made_by(item))
 
     return _with_each(desired, keyed, others=lambda item: bases.expect_pull(item, answers=answers))
 
@@ -93,6 +97,30 @@ def carry_out(spec: object, *, session: Session) -> Built:
     if isinstance(spec, engine_builds.EngineBuild):
         return engine_builds.carry_out(spec, session=session)
     raise TypeError("a build action holds what with_keys prepared")
+
+
+def with_written(desired: Desired, *, answers: Answers) -> Answers:
+    """Return ``answers`` with what the outputs of ``desired`` hold.
+
+    Raises:
+        ImagesError: an output cannot be where it is wanted. With several such outputs all are told.
+    """
+    if not any(item.outputs for item in desired.images):
+        return answers
+    from .outputs import written_now
+
+    return answers._replace(written=written_now(desired))
+
+
+def write(output: Output, *, name: Reference, identity: Identity, session: Session) -> None:
+    """Write the image ``identity``, which the host holds, to ``output``, under its ``name``.
+
+    Raises:
+        ImagesError: it cannot be read, or not be written there.
+    """
+    from .outputs import write as write_now
+
+    write_now(output, name=name, identity=identity, session=session)
 
 
 def _with_each(

@@ -111,6 +111,14 @@ BUILD: Spec = {
     "cache_from": {"type": "list", "elements": "str"},
     "nocache": {"type": "bool", "default": False},
     "squash": {"type": "bool", "default": False},
+    "outputs": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "type": {"type": "str", "choices": ["local", "tar", "oci", "docker"], "required": True},
+            "dest": {"type": "path", "required": True},
+        },
+    },
 }
 
 NAMES: Spec = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..apply.sources import NO_MIRRORS
-from ..model.errors import ImagesError, NotFoundError, raise_problems
+from ..model.errors import ImagesError, IntegrityError, NotFoundError, raise_problems
 from ..model.host import Identity
 from ..model.image_config import parse_config
 from ..model.index import Index
@@ -164,20 +164,51 @@ def _resolve(asked: _Asked, question: Question) -> Resolved:
             return Resolved(reference, head)
     document = asked.document()
     if isinstance(document, Index):
-        chosen = document.choose(question.platform)
-        if chosen is None:
-            there = [entry.platform for entry in document.images()]
-            raise _platform_missing(reference, question.platform, there=there)
+        chosen = _chosen(document, question, reference=reference)
         subject = str(reference.with_digest(chosen.digest))
         child = parse_image_manifest(asked.read(chosen), media_type=chosen.media_type, subject=subject)
-        return Resolved(reference, document.descriptor, child, chosen.platform, document.raw)
+        resolved = Resolved(reference, document.descriptor, child, chosen.platform, document.raw)
+        return _as_locked(resolved, question.locked)
     platform = question.platform if question.is_strict else None
     if platform is not None:
         actual = parse_config(asked.read(document.config), subject=str(reference)).platform
         if not actual.satisfies(platform):
             raise _platform_missing(reference, platform, there=[actual])
         platform = actual
-    return Resolved(reference, document.descriptor, document, platform)
+    return _as_locked(Resolved(reference, document.descriptor, document, platform), question.locked)
+
+
+def _chosen(index: Index, question: Question, *, reference: Reference) -> Descriptor:
+    """Return the locked image of ``index``, or without a lock the one that suits the platform best."""
+    images, locked = index.images(), question.locked
+    if locked is None:
+        chosen = index.choose(question.platform)
+        if chosen is None:
+            raise _platform_missing(reference, question.platform, there=[entry.platform for entry in images])
+        return chosen
+    for entry in images:
+        if entry.digest == locked.manifest_digest:
+            return entry
+    raise _not_as_locked(reference, locked, why="its index does not list this manifest")
+
+
+def _as_locked(resolved: Resolved, locked: Identity | None) -> Resolved:
+    """Return ``resolved`` if it is the locked image, or none is locked."""
+    found = resolved.identity
+    if locked is not None and found[:2] != locked[:2]:
+        why = f"its manifest is {found.manifest_digest}, its config {found.config_digest}"
+        raise _not_as_locked(resolved.reference, locked, why=why)
+    return resolved
+
+
+def _not_as_locked(reference: Reference, locked: Identity, *, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{reference} is not the image that the lock says",
+        code="lock-mismatch",
+        why=f"{why}; locked are manifest {locked.manifest_digest} and config {locked.config_digest}",
+        fix="lock it again with fleet.images.image_lock",
+        subject=str(reference),
+    )
 
 
 def _platform_missing(reference: Reference, wanted: Platform, *, there: Sequence[Platform | None]) -> NotFoundError:

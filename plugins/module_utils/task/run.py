@@ -12,6 +12,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..apply.outcome import Outcome
+from ..model.errors import InputError
 from ..model.reference import Reference
 from ..plan.planner import plan_images
 from ..plan.questions import Answers, ask, look_for
@@ -21,9 +22,10 @@ from .report import report
 from .session import Session
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..model.build_order import Built
+    from ..model.errors import Problem
     from ..model.host import Observed
     from ..plan.desired import Desired
     from ..plan.plan import Plan
@@ -40,12 +42,30 @@ class Builder(t.Protocol):
     def with_keys(self, desired: Desired, *, observed: Observed, answers: Answers, session: Session) -> Desired:
         """Return ``desired`` with the key of each build's inputs."""
 
+    def with_written(self, desired: Desired, *, answers: Answers) -> Answers:
+        """Return ``answers`` with what outputs hold."""
+
+    def write(self, output: Output, *, name: Reference, identity: Identity, session: Session) -> None:
+        """Write an image of the host to an output."""
+
     def carry_out(self, spec: object, *, session: Session) -> Built:
         """Build, and return what was built, and by what."""
 
 
+class Checks(t.Protocol):
+    """What the task asks of images that registries have: ``task/signatures.py``. Modules without do not ship it."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with the options that say it."""
+
+    def check(self, answers: Answers, *, observed: Observed, session: Session) -> None:
+        """Do nothing if all that was answered, and is not on the host yet, may be used; else raise."""
+
+
 if t.TYPE_CHECKING:
     OpenBuilder = Callable[[], Builder]
+    OpenChecks = Callable[[Mapping[str, t.Any]], Checks]
 
 
 def run_task(
@@ -53,20 +73,23 @@ def run_task(
     *,
     options: Spec,
     builder: OpenBuilder | None = None,
+    checks: OpenChecks | None = None,
     **rules: t.Any,
 ) -> None:
     """Run a module that converges: ``read`` says what its options desire, ``options`` are its own beside the common.
 
-    ``builder`` opens what serves items with a build, if there are any. ``rules`` go to AnsibleModule. Ends the process,
-    as modules do.
+    ``builder`` opens what serves items with a build, if there are any, and ``checks`` what serves the option ``verify``.
+    ``rules`` go to AnsibleModule. Ends the process, as modules do.
     """
     module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True, **rules)
     started = time.monotonic()
     with failures_told(module):
-        desired = read(module.params)
+        asked = checks(module.params) if checks is not None and module.params["verify"] else None
+        desired = _read(read, module.params, problems=asked.problems if asked is not None else ())
         session = Session(module.params)
         try:
-            result, warnings = converge(desired, session=session, builder=builder, is_dry=module.check_mode)
+            is_dry = module.check_mode
+            result, warnings = converge(desired, session=session, builder=builder, checks=asked, is_dry=is_dry)
         finally:
             session.close()
         for warning in warnings:
@@ -74,8 +97,30 @@ def run_task(
         module.exit_json(**result, elapsed=round(time.monotonic() - started, 3))
 
 
+def _read(
+    read: Callable[[Mapping[str, t.Any]], Desired], params: Mapping[str, t.Any], *, problems: Sequence[Problem]
+) -> Desired:
+    """Return what the options desire.
+
+    Raises:
+        InputError: they are wrong; it tells all that is, ``problems`` too.
+    """
+    if not problems:
+        return read(params)
+    try:
+        read(params)
+    except InputError as error:
+        raise InputError.of([*error.problems, *problems]) from error
+    raise InputError.of(problems)
+
+
 def converge(
-    desired: Desired, *, session: Session, builder: OpenBuilder | None, is_dry: bool
+    desired: Desired,
+    *,
+    session: Session,
+    builder: OpenBuilder | None,
+    is_dry: bool,
+    checks: Checks | None = None,
 ) -> tuple[dict[str, t.Any], list[str]]:
     """Return result and warnings of bringing the session's host to ``desired``; with ``is_dry`` what they would be.
 
@@ -85,11 +130,15 @@ def converge(
     session.use_registries(_registries_of(desired))
     has_builds = any(item.build is not None for item in desired.images)
     observed = session.engine.observe(look_for(desired))
+    if desired.pins is not None:
+        desired = desired.pins.pin(desired, observed=observed)
     builds = builder() if builder is not None and has_builds else None
     if builds is not None:
         desired = builds.load(desired, observed=observed, session=session)
     questions = ask(desired, observed)
     answers = _answers(questions, session)
+    if checks is not None:
+        checks.check(answers, observed=observed, session=session)
     if builds is not None:
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
     plan = plan_images(desired, observed, answers=answers)
