@@ -241,7 +241,7 @@ def test_the_tar_of_a_context_is_its_tree_for_every_reader(tree: dict[str, t.Any
         unpacked.mkdir()
         write_tree(folder, tree)
         build = load_build(BuildSpec(str(folder), AMD64, dockerfile_inline="FROM scratch\nCOPY . /\n", is_native=False))
-        raw = b"".join(build.context_tar("FROM scratch\n"))
+        raw = b"".join(build.context_tar("FROM scratch\n", hidden_by=".dockerignore"))
         environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}
         command = ["tar", "-x", "-p", "--no-same-owner", "-f", "-", "-C", str(unpacked)]
         subprocess.run(command, input=raw, check=True, env=environment)

@@ -20,7 +20,8 @@ from .programs import require
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    Context = Callable[[], Iterable[bytes]]
+    from ansible_collections.fleet.images.plugins.module_utils.model.build_order import Context
+
 
 _MIB = 1 << 20
 
@@ -34,19 +35,24 @@ def context_of(files: Mapping[str, bytes | str]) -> Context:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o755
             archive.addfile(member, io.BytesIO(data))
-    return lambda: [buffer.getvalue()]
+
+    def pieces(*, hidden_by: str) -> Iterable[bytes]:
+        del hidden_by
+        return [buffer.getvalue()]
+
+    return pieces
 
 
 def context_with_zeros(dockerfile: str, mebibytes: int) -> Context:
     """Return a context with a file ``zeros`` of that size, which is made while it is read."""
 
-    def pieces() -> Iterator[bytes]:
+    def pieces(*, hidden_by: str) -> Iterator[bytes]:
         member = tarfile.TarInfo("zeros")
         member.size = mebibytes * _MIB
         yield member.tobuf()
         for _number in range(mebibytes):
             yield bytes(_MIB)
-        yield from context_of({"Dockerfile": dockerfile})()
+        yield from context_of({"Dockerfile": dockerfile})(hidden_by=hidden_by)
 
     return pieces
 

@@ -77,7 +77,7 @@ def build_with_buildah(
         digests = {base: image.manifest.descriptor.digest for base, image in bases.items()}
         has_triggers = any(image.config.has_triggers for image in bases.values())
         text = build.pinned_dockerfile(digests, defaults=defaults)
-        storage.unpack(build.context_tar(text, has_triggers=has_triggers))
+        storage.unpack(build.context_tar(text, has_triggers=has_triggers), dockerfile=build.dockerfile_name)
         image_id = _run(build, order, storage=storage)
         return publish(storage.export(image_id), bases=bases.values(), sink=sink)
 
@@ -86,7 +86,8 @@ def _run(build: Build, order: BuildOrder, *, storage: BuildahStorage) -> str:
     """Run the build; return the ID of the image."""
     log_path = storage.path("log")
     options = [*_options(build, order), *_secrets(order, storage)]
-    named = ["--file", storage.path("context", order.dockerfile), "--logfile", log_path]
+    # Ignore files were heeded before: the empty one is in their place.
+    named = ["--file", storage.path("Dockerfile"), "--ignorefile", os.devnull, "--logfile", log_path]
     ended = storage.run("bud", *options, *named, "--iidfile", storage.path("image-id"), storage.path("context"))
     if ended.status == 0:
         with open(storage.path("image-id"), encoding="ascii") as stream:

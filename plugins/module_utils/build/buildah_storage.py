@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import typing as t
 
@@ -15,6 +14,7 @@ from ..wire.podman_service import program_environment
 from ..wire.process import run
 from ..wire.redact import redact
 from ..wire.streams import pieces
+from ..wire.unpacked import unpack
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,7 @@ class BuildahStorage:
 
         self._folder = tempfile.mkdtemp(prefix="buildah-", dir=work_folder)
         self._driver = ""
-        for name in ("context", "tmp"):
-            os.mkdir(self.path(name))
+        os.mkdir(self.path("tmp"))
         self._environment = program_environment(os.environ, folder=self._folder, ca_path="")
         self._environment["TMPDIR"] = self.path("tmp")
 
@@ -96,15 +95,10 @@ class BuildahStorage:
         self._succeed("tag", told.stdout.decode().split()[-1], f"{repository}:{encoded[:12]}", subject=repository)
         _remove_folder(folder)
 
-    def unpack(self, context: Iterator[bytes]) -> None:
-        """Unpack the tar archive of the context, which ``Build`` made, as it comes."""
-        import tarfile
-
-        reader = io.BufferedReader(_Pieces(context), 1 << 20)
-        with tarfile.open(fileobj=reader, mode="r|") as archive:
-            # Ours, so there is nothing to filter; the usual filter changes modes and refuses absolute links.
-            archive.extraction_filter = lambda member, _path: member
-            archive.extractall(self.path("context"))  # noqa: S202
+    def unpack(self, context: Iterator[bytes], *, dockerfile: str) -> None:
+        """Unpack the tar archive of the context as it comes; the file ``dockerfile`` of its root lies beside it then."""
+        unpack(context, self.path("context"))
+        os.replace(self.path("context", dockerfile), self.path("Dockerfile"))
 
     def export(self, image_id: str) -> str:
         """Write the image, its layers uncompressed, into a folder; return its path."""
@@ -132,28 +126,6 @@ class BuildahStorage:
             fix="Run buildah info on the host as the user of the task: it shows what is wrong with buildah",
             subject=subject,
         )
-
-
-class _Pieces(io.RawIOBase):
-    """A file whose content comes in pieces."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: t.Any) -> int:
-        while not self._rest:
-            piece = next(self._chunks, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size
 
 
 def _write(path: str, chunks: Iterator[bytes]) -> None:

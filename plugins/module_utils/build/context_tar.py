@@ -4,8 +4,8 @@
 
 """The context as engines take it: a tar archive, made while it is sent, with the Dockerfile in it.
 
-Ignore rules were applied before. Engines read ignore files again, and then must hide the Dockerfile that is added here,
-and nothing that the rules in force leave. BuildKit reads none in an archive: there, a COPY of all takes the Dockerfile.
+Ignore rules were applied before. An engine that reads an ignore file again must hide the Dockerfile that is added here,
+and nothing that the rules in force leave.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ if t.TYPE_CHECKING:
     from ..wire.streams import ReadStream
     from .tree import Content, Parts
 
-_IGNORE_FILES = (".containerignore", ".dockerignore")
-
-
 class Sent(t.NamedTuple):
-    """What goes along with the context: the Dockerfile, the name of the ignore file in force, and the time of all."""
+    """What goes along with the context: the Dockerfile, the name of the ignore file in force, and the time of all.
+
+    ``hidden_by`` is the name of the ignore file that the reader heeds, "" for none.
+    """
 
     name: str
     dockerfile: str
     ignore_name: str
     mtime: int
+    hidden_by: str
 
 
 class _Text(t.NamedTuple):
@@ -90,12 +91,15 @@ def _entries(tree: Tree, paths: frozenset[Parts] | None, *, sent: Sent) -> list[
         found = {parts: entry for parts, entry in found.items() if parts in wanted}
     rules = f"{sent.name}\n".encode()
     found[sent.name,] = _file(_Text(sent.dockerfile.encode()))
-    for name in _IGNORE_FILES:
-        theirs = found.get((name,))
-        if theirs is not None:
-            is_kept = bool(sent.ignore_name) and theirs.content is not None
-            found[name,] = _file(_Text(b"\n" + rules, theirs.content, theirs.size) if is_kept else _Text(rules))
-    found.setdefault((".dockerignore",), _file(_Text(b".dockerignore\n" + rules)))
+    if sent.hidden_by:
+        theirs = found.get((sent.hidden_by,))
+        if theirs is None:
+            text = _Text(f"{sent.hidden_by}\n".encode() + rules)
+        elif sent.ignore_name == sent.hidden_by and theirs.content is not None:
+            text = _Text(b"\n" + rules, theirs.content, theirs.size)
+        else:
+            text = _Text(rules)
+        found[sent.hidden_by,] = _file(text)
     return sorted(found.items())
 
 

@@ -20,7 +20,7 @@ from .inputs import InputsKey, inputs_key, rows_digest
 from .parser import parse_dockerfile
 from .reach import Reach, find_reach
 from .stages import StagePlan, copied_stages, plan_stages
-from .tree import Tree
+from .tree import Entry, Tree
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,10 +138,23 @@ class Build:
             names[base] = str(name if digest is None else name.with_digest(digest))
         return pinned_text(without_unneeded(self.source.text, self.plan), self.plan, names=names)
 
-    def context_tar(self, dockerfile: str, *, has_triggers: bool = False) -> Iterator[bytes]:
+    @property
+    def takes_dockerfile(self) -> bool:
+        """Whether some step takes a file ``dockerfile_name`` from the root of the context, or may.
+
+        Raises:
+            InputError: context-missing or context-unreadable.
+        """
+        tree, added = self.context.tree.copy(), (self.dockerfile_name,)
+        tree.put(added, Entry("file", 0o644))
+        paths = find_reach(self.plan, lambda: tree).paths
+        return paths is None or added in paths
+
+    def context_tar(self, dockerfile: str, *, has_triggers: bool = False, hidden_by: str = "") -> Iterator[bytes]:
         """Yield a tar archive of what an engine needs of the context, and ``dockerfile`` as ``dockerfile_name``.
 
-        The same files give the same bytes, and memory does not grow with sizes. ``has_triggers`` as for ``inputs_key``.
+        The same files give the same bytes, and memory does not grow with sizes. ``has_triggers`` as for ``inputs_key``,
+        ``hidden_by`` as for ``Context``.
 
         Raises:
             InputError: context-missing or context-unreadable.
@@ -150,7 +163,7 @@ class Build:
         from .context_tar import Sent, pack_context
 
         paths = None if has_triggers else self.reach.paths
-        sent = Sent(self.dockerfile_name, dockerfile, self._rules.name, self.spec.source_date_epoch)
+        sent = Sent(self.dockerfile_name, dockerfile, self._rules.name, self.spec.source_date_epoch, hidden_by)
         return pack_context(Tree() if paths == frozenset() else self.context.tree, paths, sent=sent)
 
     def inputs_key(self, base_digests: Mapping[Base, Digest], *, has_triggers: bool = False) -> InputsKey:

@@ -19,9 +19,9 @@ from .docker_build_output import build_failed, listen
 from .docker_images import platform_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-    from ..model.build_order import BuildOrder
+    from ..model.build_order import BuildOrder, Context
     from .docker_api import DockerApi
     from .docker_buildkit import BuildKitClient
 
@@ -63,7 +63,7 @@ class DockerBuilds:
         """See ImageBuilder."""
         return BUILDKIT if self._uses_buildkit(order) else CLASSIC
 
-    def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
+    def build(self, order: BuildOrder, *, context: Context) -> Built:
         """See ImageBuilder. Steps that went well stay without a name: they are the daemon's cache.
 
         Raises:
@@ -82,7 +82,7 @@ class DockerBuilds:
                 subject="docker",
             )
         else:
-            image, builder = self._client.build(order, context=context()), BUILDKIT
+            image, builder = self._client.build(order, context=context(hidden_by="")), BUILDKIT
         digest = Digest.parse(image)
         is_target = self._keeps_targets()
         return Built(Identity(manifest_digest=digest) if is_target else Identity(config_digest=digest), builder)
@@ -114,15 +114,15 @@ class DockerBuilds:
             return "the daemon squashes with its experimental features only"
         return "containerd's store of images does not squash" if self._keeps_targets() else ""
 
-    def _build_classic(self, order: BuildOrder, context: Callable[[], Iterable[bytes]]) -> str:
+    def _build_classic(self, order: BuildOrder, context: Context) -> str:
         """Return the ID of the image, which is for the platform that was ordered.
 
         The builder's cache mixes platforms: steps of an image for one are taken for another.
         """
         wanted = self._own if order.platform is None else order.platform
-        image = self._send(order._replace(is_cached=order.is_cached and not self._is_foreign(order)), context())
+        image = self._send(order._replace(is_cached=order.is_cached and not self._is_foreign(order)), context)
         if order.is_cached and self._platform(image)[:2] != wanted[:2]:
-            image = self._send(order._replace(is_cached=False), context())
+            image = self._send(order._replace(is_cached=False), context)
         built = self._platform(image)
         if order.platform is None or built[:2] == wanted[:2]:
             return image
@@ -135,11 +135,12 @@ class DockerBuilds:
             subject="platform",
         )
 
-    def _send(self, order: BuildOrder, context: Iterable[bytes]) -> str:
+    def _send(self, order: BuildOrder, context: Context) -> str:
         headers = {"Content-Type": "application/x-tar"}
         query = dict(_query(order, names_platform=self._is_foreign(order)))
+        body = context(hidden_by=".dockerignore")
         with self._api.stream(
-            "/build", query=query, headers=headers, expect=_ANSWERS, timeout=_SILENCE_SECONDS, body=context
+            "/build", query=query, headers=headers, expect=_ANSWERS, timeout=_SILENCE_SECONDS, body=body
         ) as answer:
             outcome = listen(answer)
         if outcome.failure or not outcome.image:

@@ -14,6 +14,7 @@ import typing as t
 
 from ..model.errors import ImagesError, UnavailableError
 from ..wire.process import run
+from ..wire.unpacked import unpack
 from .docker_build_output import build_failed, read_progress
 
 if t.TYPE_CHECKING:
@@ -40,6 +41,8 @@ class BuildKitClient(t.NamedTuple):
     def build(self, order: BuildOrder, *, context: Iterable[bytes]) -> str:
         """Build the tar ``context`` and return the image's ID. Secrets are files of this user until that is done.
 
+        The client hides nothing in a tar. Where a step would take the Dockerfile, too, it gets the files in a folder.
+
         Raises:
             PeerError: engine-build-failed.
             UnavailableError: program-timeout; build-disk; the daemon does not answer any longer.
@@ -61,9 +64,15 @@ class BuildKitClient(t.NamedTuple):
         told = os.path.join(folder, "told")
         command = ["buildx", "build", "--load", f"--metadata-file={told}"] if self.has_buildx else ["build"]
         result = () if self.has_buildx else (f"--iidfile={told}",)
-        argv = [self.program, *command, *result, "--progress=plain", *_flags(order, folder), "-"]
-        pieces = (piece for piece in context if piece)
-        ended = run(argv, stdin=pieces, timeout=_BUILD_SECONDS, env=self._environment(folder))
+        stdin, file, place = context, order.dockerfile, "-"
+        if order.takes_dockerfile:
+            stdin, file, place = (), os.path.join(folder, "Dockerfile"), os.path.join(folder, "context")
+            unpack(context, place)
+            os.replace(os.path.join(place, order.dockerfile), file)
+            with open(f"{file}.dockerignore", "w", encoding="ascii") as stream:
+                stream.write("# in the place of the one in the context, which was heeded before\n")
+        argv = [self.program, *command, *result, "--progress=plain", f"--file={file}", *_flags(order, folder), place]
+        ended = run(argv, stdin=stdin, timeout=_BUILD_SECONDS, env=self._environment(folder))
         if ended.status:
             self.api.find("/version")  # a daemon that went away is told as such
             outcome = read_progress(ended.stderr.decode(errors="replace"))
@@ -139,7 +148,6 @@ def _flags(order: BuildOrder, folder: str) -> Iterator[str]:
     Raises:
         OSError: they cannot be written.
     """
-    yield f"--file={order.dockerfile}"
     yield from (f"--build-arg={name}={value}" for name, value in order.args.items())
     yield from (f"--label={name}={value}" for name, value in order.labels.items())
     yield from (f"--add-host={name}:{address}" for name, address in order.etc_hosts.items())

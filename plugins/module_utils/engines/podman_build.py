@@ -16,9 +16,9 @@ from ..model.host import Identity
 from ..wire.buildah_log import BuildahLog
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from ..model.build_order import BuildOrder
+    from ..model.build_order import BuildOrder, Context
     from .podman_api import PodmanApi
 
 _SILENCE_SECONDS = 7 * 86400.0  # a step may print nothing for as long as it likes
@@ -35,7 +35,7 @@ def lacks(order: BuildOrder) -> tuple[str, ...]:
     return ()
 
 
-def build_image(api: PodmanApi, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
+def build_image(api: PodmanApi, order: BuildOrder, *, context: Context) -> Built:
     """See ImageBuilder. What the steps of a failed build left goes, too.
 
     Raises:
@@ -48,7 +48,7 @@ def build_image(api: PodmanApi, order: BuildOrder, *, context: Callable[[], Iter
             "POST",
             "/build",
             query=_query(order),
-            body=_with_secrets(order, context()),
+            body=_with_secrets(order, context(hidden_by=".containerignore")),
             headers={"Content-Type": "application/x-tar"},
             timeout=_SILENCE_SECONDS,
         ) as answer:

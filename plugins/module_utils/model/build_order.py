@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .host import Identity
     from .platform import Platform
@@ -32,7 +32,8 @@ class BuildOrder(t.NamedTuple):
     ``dockerfile`` is the name of the Dockerfile in that context; every image it starts or copies from is pinned in it,
     or on the host under the name it uses. ``labels`` hold the key of the inputs. ``network`` empty, ``shm_size`` 0:
     the engine's own way. ``cache_from`` are references. ``needs_buildkit``: the Dockerfile has what Docker's classic
-    builder does not know, such as ``RUN --mount`` and heredocs. The result gets no name.
+    builder does not know, such as ``RUN --mount`` and heredocs. ``takes_dockerfile``: a step takes so much of the context
+    that the Dockerfile in it would go along. The result gets no name.
     """
 
     dockerfile: str
@@ -48,10 +49,26 @@ class BuildOrder(t.NamedTuple):
     is_cached: bool = True
     secrets: tuple[Secret, ...] = ()
     needs_buildkit: bool = False
+    takes_dockerfile: bool = False
+
+
+class Context(t.Protocol):
+    """The context of a build."""
+
+    def __call__(self, *, hidden_by: str) -> Iterable[bytes]:
+        """Return its tar anew, with the Dockerfile in it.
+
+        ``hidden_by`` is the ignore file that its reader heeds, which hides what was added and is as it was otherwise.
+        "": there is none, and nothing but the Dockerfile was added. The other files are what they are in the context.
+        """
 
 
 class Built(t.NamedTuple):
-    """An image that an engine built, nameless, and what built it in the words people know (``BuildKit``)."""
+    """An image that an engine built, nameless, and what built it in the words people know (``BuildKit``).
+
+    ``at_registry``: the names at registries that point at it already, because another host put it there.
+    """
 
     identity: Identity
     builder: str
+    at_registry: Mapping[Reference, Digest] = {}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ..model.annotations import INPUTS_LABEL, KEY_LABEL
@@ -77,7 +78,8 @@ def carry_out(ordered: EngineBuild, *, session: Session) -> Built:
     if session.builder is None:
         raise TypeError("only what the engine builds is prepared so")
     order = build_order(build, ordered.extras, labels=labels, secrets=read_secrets(ordered.extras.secrets))
-    return session.builder.build(order, context=lambda: build.context_tar(text, has_triggers=has_triggers))
+    order = order._replace(takes_dockerfile=has_triggers or build.takes_dockerfile)
+    return session.builder.build(order, context=functools.partial(build.context_tar, text, has_triggers=has_triggers))
 
 
 def _bases_now(session: Session) -> Bases:

@@ -21,8 +21,9 @@ OWN = ".fleet-images.Dockerfile"
 ADDED = [".dockerignore", OWN]
 
 
-def packed(workshop: Workshop, dockerfile: str, **options: t.Any) -> bytes:
-    return b"".join(workshop.load(dockerfile, is_native=False, **options).context_tar("FROM pinned\n"))
+def packed(workshop: Workshop, dockerfile: str, *, hidden_by: str = ".dockerignore", **options: t.Any) -> bytes:
+    build = workshop.load(dockerfile, is_native=False, **options)
+    return b"".join(build.context_tar("FROM pinned\n", hidden_by=hidden_by))
 
 
 def members(raw: bytes) -> dict[str, tarfile.TarInfo]:
@@ -51,8 +52,8 @@ def test_it_holds_what_can_be_reached_with_parents_links_and_the_dockerfile(work
 def test_nothing_of_the_context_is_sent_when_nothing_is_taken_unless_a_base_has_triggers(workshop: Workshop) -> None:
     workshop.write({"a": "a"})
     build = workshop.load("FROM base\nRUN x\n", is_native=False)
-    assert list(members(b"".join(build.context_tar("")))) == ADDED
-    assert list(members(b"".join(build.context_tar("", has_triggers=True)))) == [*ADDED, "a"]
+    assert list(members(b"".join(build.context_tar("")))) == [OWN]
+    assert list(members(b"".join(build.context_tar("", has_triggers=True)))) == [OWN, "a"]
 
 
 def test_the_same_files_give_the_same_bytes_wherever_and_whenever_they_lie(workshop: Workshop) -> None:
@@ -87,10 +88,40 @@ def test_an_ignore_file_that_is_not_in_force_hides_nothing_when_an_engine_reads_
     workshop.write({"f": "FROM scratch\nCOPY . /\n", "f.dockerignore": "x", ".dockerignore": "a", "a": "a", "x": "x"})
     workshop.write({".containerignore": "f"})
     build = load_build(BuildSpec(str(workshop.context), AMD64, dockerfile="f", is_native=False))
-    raw = b"".join(build.context_tar("FROM scratch\n"))
-    assert {"a", "f"} <= set(members(raw))
-    assert "x" not in members(raw)
-    assert text(raw, ".containerignore") == text(raw, ".dockerignore") == f"{OWN}\n"
+    for name, other, theirs in ((".containerignore", ".dockerignore", "a"), (".dockerignore", ".containerignore", "f")):
+        raw = b"".join(build.context_tar("FROM scratch\n", hidden_by=name))
+        assert {"a", "f"} <= set(members(raw))
+        assert "x" not in members(raw)
+        assert (text(raw, name), text(raw, other)) == (f"{OWN}\n", theirs)
+
+
+def test_for_a_reader_that_heeds_no_ignore_file_nothing_but_the_dockerfile_is_added(workshop: Workshop) -> None:
+    workshop.write({".dockerignore": "hidden\n", "hidden": "h", "a": "a"})
+    raw = packed(workshop, "FROM scratch\nCOPY . /\n", hidden_by="")
+    assert list(members(raw)) == [".dockerignore", OWN, "a"]
+    assert text(raw, ".dockerignore") == "hidden\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "is_taken"),
+    [
+        ("COPY . /x", True),
+        ("COPY * /x/", True),
+        ("COPY a here /x/", True),
+        ("RUN --mount=type=bind,target=/in ls", True),
+        ("COPY a d /x/", False),
+        ("COPY [a-z] /x/", False),
+        ("COPY --from=0 / /x", False),
+        ("RUN --mount=type=bind,source=d,target=/in ls", False),
+    ],
+)
+def test_it_is_told_whether_a_step_takes_the_dockerfile_along(
+    workshop: Workshop, step: str, *, is_taken: bool
+) -> None:
+    workshop.write({"a": "a", "d/b": "b", "here": "->."})
+    build = workshop.load(f"FROM scratch\nFROM scratch\n{step}\n", is_native=False)
+    assert build.takes_dockerfile is is_taken
+    assert (OWN,) not in build.context.tree
 
 
 def test_the_name_of_the_dockerfile_is_none_of_the_context(workshop: Workshop) -> None:
@@ -113,4 +144,4 @@ def test_a_file_that_changes_while_it_is_sent_is_told(workshop: Workshop) -> Non
 
 def test_without_a_context_there_is_the_dockerfile_alone(workshop: Workshop) -> None:
     build = load_build(BuildSpec("", AMD64, dockerfile_inline="FROM base\nRUN x\n", is_native=False))
-    assert list(members(b"".join(build.context_tar("FROM x\n")))) == ADDED
+    assert list(members(b"".join(build.context_tar("FROM x\n", hidden_by=".dockerignore")))) == ADDED

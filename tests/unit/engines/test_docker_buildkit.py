@@ -52,7 +52,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
     """Yield a daemon with the image ``shell``, in which steps can run."""
     with start_dockerd(tmp_path_factory.mktemp("docker")) as daemon:
         install = 'FROM scratch\nCOPY busybox /bin/\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
-        tar = b"".join(context_of({"Dockerfile": install, "busybox": busybox()})())
+        tar = b"".join(context_of({"Dockerfile": install, "busybox": busybox()})(hidden_by=""))
         daemon.cli("build", "--network=none", "--tag=shell", "-", input_bytes=tar)
         yield daemon
 
@@ -215,8 +215,8 @@ def test_a_large_context_goes_through_in_pieces(daemon: Dockerd, engine: DockerE
 
 
 def test_a_context_that_breaks_off_builds_nothing(daemon: Dockerd, engine: DockerEngine) -> None:
-    def broken() -> Iterable[bytes]:
-        yield b"".join(context_of({"Dockerfile": "FROM scratch\nLABEL broken=1\n"})())[:700]
+    def broken(*, hidden_by: str) -> Iterable[bytes]:
+        yield b"".join(context_of({"Dockerfile": "FROM scratch\nLABEL broken=1\n"})(hidden_by=hidden_by))[:700]
         raise ConflictError("it changed", code="context-changed")
 
     with pytest.raises(ConflictError):

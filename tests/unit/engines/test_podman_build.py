@@ -73,7 +73,12 @@ def build(
 ) -> Built:
     """Build from a context that is sent in small pieces."""
     whole = packed(dockerfile, files)
-    return engine.build(order, context=lambda: (whole[at : at + 5000] for at in range(0, len(whole), 5000)))
+
+    def pieces(*, hidden_by: str) -> Iterator[bytes]:
+        assert hidden_by == ".containerignore"
+        yield from (whole[at : at + 5000] for at in range(0, len(whole), 5000))
+
+    return engine.build(order, context=pieces)
 
 
 def inspect(podman: Podman, built: Built) -> dict[str, t.Any]:
