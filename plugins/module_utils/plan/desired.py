@@ -19,6 +19,17 @@ PullPolicy = t.Literal["missing", "newer", "always", "never"]
 InUse = t.Literal["fail", "skip", "untag"]
 
 
+class Share(t.NamedTuple):
+    """Where hosts put what they build for each other: a repository, and with the key of the inputs its tag there.
+
+    ``found`` is what the registry has there, to be pulled; ``former`` what it has and must not be taken.
+    """
+
+    reference: Reference
+    found: Resolved | None = None
+    former: Identity | None = None
+
+
 class DesiredBuild(t.NamedTuple):
     """An image that is built: ``key`` stands for all its inputs and is kept on the image as label ``key_label``.
 
@@ -34,6 +45,7 @@ class DesiredBuild(t.NamedTuple):
     bases: tuple[Reference, ...] = ()
     change: str = ""
     builder: str = ""
+    share: Share | None = None
 
 
 class DesiredImage(t.NamedTuple):
@@ -41,8 +53,8 @@ class DesiredImage(t.NamedTuple):
 
     ``path`` says where the user wrote it (``images[3]``). ``candidates`` are what a short name may mean, best first.
     ``platform`` is None when the host's own is wanted. ``push`` are references at registries. ``locked`` is the very
-    image that a lock says; then there is one candidate, and it has the lock's digest. ``outputs`` are files and folders of the host that it is
-    also written to.
+    image that a lock says; then there is one candidate, and it has the lock's digest. ``outputs`` are files and folders
+    of the host that it is also written to.
     """
 
     path: str
