@@ -18,13 +18,13 @@ from ..signatures.verifier import Verifier
 from .resolve import in_parallel
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..model.host import Observed
     from ..model.reference import Reference
     from ..model.resolved import Resolved
     from ..plan.questions import Answers
-    from ..signatures.base import Repository
+    from .session import Session
 
     Params = Mapping[str, t.Any]
 
@@ -58,32 +58,36 @@ def rule_problems(params: Params) -> list[Problem]:
     return problems
 
 
-def check_answers(
-    answers: Answers,
-    *,
-    observed: Observed,
-    verifier: Verifier,
-    registry: Callable[[Reference], Repository],
-    parallel: int,
-) -> None:
-    """Do nothing if all that the registries answered may be used; what the host has already is not asked for again.
+class SignatureChecks:
+    """Holds what registries answer against the option ``verify``."""
 
-    Raises:
-        ImagesError: an image may not. With several an ApplyError that tells all.
-    """
-    asked = {answer.reference: answer for answer in answers.images.values() if not _is_held(answer, observed)}
+    def __init__(self, params: Params) -> None:
+        """``problems`` tells what is wrong with the option; nothing may be checked then."""
+        self.problems = rule_problems(params)
+        self._verifier = verifier_of(params) if not self.problems else None
 
-    def check(reference: Reference) -> tuple[str, ...]:
-        answer = asked[reference]
-        return verifier.check(
-            reference,
-            descriptor=answer.descriptor,
-            manifest_digest=answer.manifest.descriptor.digest if answer.manifest is not None else None,
-            repository=registry(reference),
-        )
+    def check(self, answers: Answers, *, observed: Observed, session: Session) -> None:
+        """Do nothing if all that was answered may be used; what the host has already is not asked for again.
 
-    checked = in_parallel(tuple(asked), check, parallel=parallel)
-    raise_problems({str(name): got for name, got in checked.items() if isinstance(got, ImagesError)})
+        Raises:
+            ImagesError: an image may not. With several an ApplyError that tells all.
+        """
+        verifier = self._verifier
+        if verifier is None:
+            return
+        asked = {answer.reference: answer for answer in answers.images.values() if not _is_held(answer, observed)}
+
+        def check(reference: Reference) -> tuple[str, ...]:
+            answer = asked[reference]
+            return verifier.check(
+                reference,
+                descriptor=answer.descriptor,
+                manifest_digest=answer.manifest.descriptor.digest if answer.manifest is not None else None,
+                repository=session.registry(reference),
+            )
+
+        checked = in_parallel(tuple(asked), check, parallel=session.parallel)
+        raise_problems({str(name): got for name, got in checked.items() if isinstance(got, ImagesError)})
 
 
 def _is_held(answer: Resolved, observed: Observed) -> bool:
