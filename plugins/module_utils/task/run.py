@@ -13,7 +13,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..apply.outcome import Outcome
 from ..model.errors import InputError
-from ..model.errors import InputError
 from ..model.reference import Reference
 from ..plan.planner import plan_images
 from ..plan.questions import Answers, ask, look_for
@@ -26,7 +25,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..model.build_order import Built
-    from ..model.errors import Problem
     from ..model.errors import Problem
     from ..model.host import Observed
     from ..plan.desired import Desired
@@ -65,20 +63,8 @@ class Checks(t.Protocol):
         """Do nothing if all that was answered, and is not on the host yet, may be used; else raise."""
 
 
-class Checks(t.Protocol):
-    """What the task asks of images that registries have: ``task/signatures.py``. Modules without do not ship it."""
-
-    @property
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with the options that say it."""
-
-    def check(self, answers: Answers, *, observed: Observed, session: Session) -> None:
-        """Do nothing if all that was answered, and is not on the host yet, may be used; else raise."""
-
-
 if t.TYPE_CHECKING:
     OpenBuilder = Callable[[], Builder]
-    OpenChecks = Callable[[Mapping[str, t.Any]], Checks]
     OpenChecks = Callable[[Mapping[str, t.Any]], Checks]
 
 
@@ -92,7 +78,7 @@ def run_task(
 ) -> None:
     """Run a module that converges: ``read`` says what its options desire, ``options`` are its own beside the common.
 
-    ``builder`` opens what serves items with a build, if there are any, and ``checks`` what serves the option ``verify``.
+    ``builder`` opens what serves items with a build, if there are any, and ``checks`` the option ``verify``.
     ``rules`` go to AnsibleModule. Ends the process, as modules do.
     """
     module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True, **rules)
