@@ -16,6 +16,7 @@ from ..model.errors import InputError
 from ..model.reference import Reference
 from ..plan.planner import plan_images
 from ..plan.questions import Answers, ask, look_for
+from .check_mode import is_plan_only
 from .failure import failures_told
 from .options import COMMON
 from .report import report
@@ -88,7 +89,7 @@ def run_task(
         desired = _read(read, module.params, problems=asked.problems if asked is not None else ())
         session = Session(module.params)
         try:
-            is_dry = module.check_mode
+            is_dry = is_plan_only(module)
             result, warnings = converge(desired, session=session, builder=builder, checks=asked, is_dry=is_dry)
         finally:
             session.close()
