@@ -160,13 +160,18 @@ class Observed:
         platform: Platform,
         blobs: frozenset[Digest] = frozenset(),
         abilities: Abilities = Abilities(),  # noqa: B008 (immutable)
+        whole: Mapping[Digest, int] = {},  # noqa: B006 (never changed)
     ) -> None:
-        """Hold one reading: ``platform`` is the host's; ``blobs`` need not be fetched again (empty if not known)."""
+        """Hold one reading: ``platform`` is the host's; ``blobs`` need not be fetched again (empty if not known).
+
+        ``whole`` are the indexes that are held with all of their images, as far as was asked, and the bytes of each.
+        """
         self.engine = engine
         self.platform = platform
         self.images = tuple(images)
         self.blobs = blobs
         self.abilities = abilities
+        self.whole = whole
         self.by_name: dict[Reference, LocalImage] = {name: image for image in self.images for name in image.names}
         self._by_digest: dict[Digest, list[LocalImage]] = {}
         for image in self.images:
@@ -176,6 +181,10 @@ class Observed:
     def with_digest(self, digest: Digest) -> list[LocalImage]:
         """Return the images that have ``digest`` as manifest, config or index, in the host's order."""
         return self._by_digest.get(digest, [])
+
+    def whole_index(self, identity: Identity) -> Digest | None:
+        """Return the index of ``identity`` if the host holds all of its images, as far as was asked."""
+        return identity.index_digest if identity.index_digest in self.whole else None
 
     def pinned(self, reference: Reference) -> LocalImage | None:
         """Return the image that ``reference`` (a digest without a tag) names: those bytes, in that repository.

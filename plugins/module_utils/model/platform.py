@@ -72,16 +72,16 @@ class Platform(t.NamedTuple):
         """Return the platform that ``text`` spells: ``linux/arm64/v8``, ``linux/amd64``, or an architecture alone.
 
         Raises:
-            InputError: not of one to three parts, an empty part, or an operating system without architecture.
+            InputError: not of one to three parts, an empty part, an operating system without architecture, or a list.
         """
-        parts = text.strip().split("/")
+        parts = text.strip().split("/") if "," not in text else []
         if len(parts) == 1 and parts[0] and parts[0].lower() not in _KNOWN_OPERATING_SYSTEMS:
             return cls.of("linux", parts[0])
         if len(parts) not in (2, 3) or not all(parts):
             raise InputError(
                 f"{text!r} is not a platform",
                 code="bad-platform",
-                why="a platform is os/architecture or os/architecture/variant",
+                why="a platform is os/architecture or os/architecture/variant; several are for builds only",
                 fix="write it like linux/amd64, linux/arm/v7 or arm64",
                 subject=text,
             )

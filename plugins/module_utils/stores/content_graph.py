@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ..model.annotations import INDEX_DIGEST
-from ..model.errors import ConflictError, NotFoundError
+from ..model.digest import Digest
+from ..model.errors import ConflictError, InputError, NotFoundError
 from ..model.index import Index
 from ..model.manifest import parse_manifest
 
@@ -41,6 +42,15 @@ def children_of(raw: bytes, descriptor: Descriptor) -> list[Descriptor]:
         PeerError: ``raw`` is no manifest of the type that ``descriptor`` says.
     """
     return children(parse_manifest(raw, media_type=descriptor.media_type, subject=str(descriptor.digest)))
+
+
+def chosen_from(descriptor: Descriptor) -> Digest | None:
+    """Return the digest of the index that the image ``descriptor`` was chosen from, as far as it tells."""
+    text = descriptor.annotations.get(INDEX_DIGEST)
+    try:
+        return Digest.parse(text) if text else None
+    except InputError:
+        return None
 
 
 def refuse_missing(missing: Iterable[Descriptor], parent: Descriptor) -> None:

@@ -16,11 +16,12 @@ from ..model.digest import Digest
 from ..model.errors import InputError
 from ..model.index import Index
 from ..model.manifest import parse_manifest
+from .content_graph import chosen_from
 from .file_lock import locked
 from .layout_blobs import UNREADABLE
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from .layout_blobs import BlobDirectory
@@ -67,7 +68,7 @@ def find_garbage(
     Raises:
         OSError: the disk refuses.
     """
-    roots = [entry.descriptor for entry in entries]
+    roots = [part for entry in entries for part in _with_index(entry.descriptor)]
     reached = _reached(blobs, [*roots, *(Descriptor("", digest, UNKNOWN_SIZE) for digest in keep)])
     oldest_kept = time.time() - grace_seconds
     found: dict[Digest, Path] = {}
@@ -86,6 +87,14 @@ def find_garbage(
             if told.st_mtime <= oldest_kept:
                 stale[partial] = told.st_size
     return Garbage(found, stale, size + sum(stale.values()))
+
+
+def _with_index(descriptor: Descriptor) -> Iterator[Descriptor]:
+    """Yield what a name points at, and the index that it was chosen from: where that is here, its other images are."""
+    yield descriptor
+    index = chosen_from(descriptor)
+    if index is not None:
+        yield Descriptor("", index, UNKNOWN_SIZE)
 
 
 def _removed(partial: Path) -> bool:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import typing as t
 
 from ..model import media_types
-from ..model.annotations import INDEX_DIGEST
+from ..model.descriptor import Descriptor
 from ..model.digest import Digest
-from ..model.errors import InputError, PeerError, UnsupportedError
+from ..model.errors import PeerError, UnsupportedError
 from ..model.image_config import ImageConfig, parse_config
 from ..model.index import Index
 from ..model.manifest import Manifest, parse_manifest
 from .base import DOCUMENT_LIMIT
+from .content_graph import chosen_from
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..model.descriptor import Descriptor
     from ..model.reference import Reference
     from .layout_blobs import BlobDirectory
     from .layout_index import LayoutEntry
@@ -31,7 +31,8 @@ class LayoutImage(t.NamedTuple):
 
     ``index_digest`` is the index it was chosen from or is stored with. ``manifest`` is None when its bytes are missing
     or damaged, ``config`` too, and when the content is no container image. ``missing`` holds what must be fetched
-    again, manifest first. ``names`` are sorted; an image may have none.
+    again, manifest first. ``names`` are sorted; an image may have none. ``index_size`` is in bytes, of the index with
+    all it leads to; 0 unless all of that is here.
     """
 
     descriptor: Descriptor
@@ -40,6 +41,7 @@ class LayoutImage(t.NamedTuple):
     config: ImageConfig | None
     names: tuple[Reference, ...]
     missing: tuple[Digest, ...]
+    index_size: int = 0
 
 
 class _Content(t.NamedTuple):
@@ -55,6 +57,7 @@ class ImageReader:
         self._blobs = blobs
         self._sizes = blobs.sizes()
         self._contents: dict[Digest, _Content] = {}
+        self._index_sizes: dict[Digest, int] = {}
 
     def images(self, entries: Sequence[LayoutEntry]) -> list[LayoutImage]:
         """Return a row for each pair of manifest and index that ``entries`` lead to, in their order.
@@ -66,7 +69,7 @@ class ImageReader:
         names: dict[tuple[Digest, Digest | None], set[Reference]] = {}
         targets: dict[tuple[Digest, Digest | None], Descriptor] = {}
         for at, entry in enumerate(entries):
-            for target, index_digest in self._targets(entry.descriptor, _index_digest(entry.descriptor)):
+            for target, index_digest in self._targets(entry.descriptor, chosen_from(entry.descriptor)):
                 key = (target.digest, index_digest)
                 targets.setdefault(key, target)
                 names.setdefault(key, set())
@@ -89,12 +92,36 @@ class ImageReader:
                 yield from self._targets(child, index_digest or descriptor.digest)
 
     def _row(self, target: Descriptor, index_digest: Digest | None, *, names: set[Reference]) -> LayoutImage:
+        content = self._content_of(target)
+        row = LayoutImage(
+            target, index_digest, content.manifest, content.config, tuple(sorted(names, key=str)), content.missing
+        )
+        return row if index_digest is None else row._replace(index_size=self._index_size(index_digest))
+
+    def _index_size(self, digest: Digest) -> int:
+        if digest not in self._index_sizes:
+            size = self._sizes.get(digest)  # of an image that was pulled, the index stays at the registry
+            self._index_sizes[digest] = self._size_of_all(Descriptor("", digest, size)) if size is not None else 0
+        return self._index_sizes[digest]
+
+    def _size_of_all(self, descriptor: Descriptor) -> int:
+        """Return the bytes of an index with all images that it leads to, each blob once; 0 when one is not here."""
+        index = self._document(descriptor)
+        if not isinstance(index, Index):
+            return 0
+        sizes = {descriptor.digest: descriptor.size}
+        for child in index.manifests:
+            content = self._content_of(child)
+            if content.manifest is None or content.missing:
+                return 0
+            sizes.update((part.digest, part.size) for part in (child, *content.manifest.moved_blobs()))
+        return sum(sizes.values())
+
+    def _content_of(self, target: Descriptor) -> _Content:
         content = self._contents.get(target.digest)
         if content is None:
             content = self._contents[target.digest] = self._content(target)
-        return LayoutImage(
-            target, index_digest, content.manifest, content.config, tuple(sorted(names, key=str)), content.missing
-        )
+        return content
 
     def _content(self, target: Descriptor) -> _Content:
         manifest = self._document(target)
@@ -138,11 +165,3 @@ def _config(raw: bytes, target: Descriptor) -> ImageConfig | None:
         return parse_config(raw, subject=str(target.digest))
     except PeerError:
         return None  # these are the promised bytes, and no image config: the image is broken where it was built
-
-
-def _index_digest(descriptor: Descriptor) -> Digest | None:
-    text = descriptor.annotations.get(INDEX_DIGEST)
-    try:
-        return Digest.parse(text) if text else None
-    except InputError:
-        return None
