@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - fleet.images.engine
   - fleet.images.naming
   - fleet.images.registry
+  - fleet.images.verify
   - fleet.images.attributes
   - fleet.images.attributes.group
 options:
@@ -107,6 +108,18 @@ EXAMPLES = r"""
     mirrors:
       - registry: docker.io
         location: cache.example.com:5000/hub
+
+- name: Pull what the team has signed, and from Docker Hub what is there
+  fleet.images.image_pull:
+    name:
+      - ghcr.io/team/app:1.2
+      - redis:7
+    verify:
+      - pattern: ghcr.io/team
+        keys:
+          - "{{ lookup('file', 'team.pub') }}"
+      - pattern: docker.io
+        policy: accept
 
 - name: Pull for Kubernetes
   fleet.images.image_pull:
@@ -302,14 +315,22 @@ error:
       sample: []
 """
 
+import typing as t
+
 from ..module_utils.task.desired import read_pull
-from ..module_utils.task.options import NAMES, PULL
-from ..module_utils.task.run import run_task
+from ..module_utils.task.options import NAMES, PULL, VERIFY
+from ..module_utils.task.run import Checks, run_task
+
+
+def open_checks(params: t.Mapping[str, t.Any]) -> Checks:
+    from ..module_utils.task.signatures import SignatureChecks
+
+    return SignatureChecks(params)
 
 
 def main() -> None:
     always = {**PULL["pull"], "default": "always"}
-    run_task(read_pull, options={**NAMES, **PULL, "pull": always})
+    run_task(read_pull, options={**NAMES, **PULL, **VERIFY, "pull": always}, checks=open_checks)
 
 
 if __name__ == "__main__":

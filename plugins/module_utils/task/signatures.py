@@ -21,9 +21,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..model.host import Observed
-    from ..model.reference import Reference
-    from ..model.resolved import Resolved
-    from ..plan.questions import Answers
+    from ..plan.questions import Answers, Question
     from .session import Session
 
     Params = Mapping[str, t.Any]
@@ -67,7 +65,7 @@ class SignatureChecks:
         self._verifier = verifier_of(params) if not self.problems else None
 
     def check(self, answers: Answers, *, observed: Observed, session: Session) -> None:
-        """Do nothing if all that was answered may be used; what the host has already is not asked for again.
+        """Do nothing if all that was answered may be used; what a lock names, and what the host has already, is not.
 
         Raises:
             ImagesError: an image may not. With several an ApplyError that tells all.
@@ -75,25 +73,31 @@ class SignatureChecks:
         verifier = self._verifier
         if verifier is None:
             return
-        asked = {answer.reference: answer for answer in answers.images.values() if not _is_held(answer, observed)}
 
-        def check(reference: Reference) -> tuple[str, ...]:
-            answer = asked[reference]
+        def check(question: Question) -> tuple[str, ...]:
+            answer = answers.images[question]
             return verifier.check(
-                reference,
+                answer.reference,
                 descriptor=answer.descriptor,
                 manifest_digest=answer.manifest.descriptor.digest if answer.manifest is not None else None,
-                repository=session.registry(reference),
+                repository=session.registry(answer.reference),
             )
 
-        checked = in_parallel(tuple(asked), check, parallel=session.parallel)
-        raise_problems({str(name): got for name, got in checked.items() if isinstance(got, ImagesError)})
+        asked = [question for question in answers.images if _is_new(question, answers=answers, observed=observed)]
+        checked = in_parallel(asked, check, parallel=session.parallel)
+        raise_problems({
+            str(answers.images[question].reference): got
+            for question, got in checked.items()
+            if isinstance(got, ImagesError)
+        })
 
 
-def _is_held(answer: Resolved, observed: Observed) -> bool:
-    """Tell whether the host has the image under this very name: under another it was not checked for this one."""
+def _is_new(question: Question, *, answers: Answers, observed: Observed) -> bool:
+    """Tell whether an image is to be checked: not when a lock names it, or the host has it under this very name."""
+    answer = answers.images[question]
     image = observed.find(answer.reference)
-    return answer.manifest is None and image is not None and answer.descriptor.digest in image.identity.digests
+    is_held = answer.manifest is None and image is not None and answer.descriptor.digest in image.identity.digests
+    return question.locked is None and not is_held
 
 
 def _rule(row: Params) -> Rule:
