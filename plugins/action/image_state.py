@@ -2,21 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The control node's half of image_state: it refuses a wrong document before anything is sent to the host."""
+"""The control node's half of image_state: it reads what lies there, and refuses what is wrong before hosts see it."""
 
 from __future__ import annotations
 
+import os
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 
 from ..module_utils.model.errors import ImagesError
-from ..plugin_utils.image_problems import check_images
+from ..plugin_utils.state_arguments import prepare
+
+if t.TYPE_CHECKING:
+    from ..plugin_utils.state_arguments import Prepared
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
-    """Validates ``images``, then runs the module of the same name."""
+    """Validates ``images``, reads ``from_file`` and ``lock``, then runs the module of the same name."""
 
     _supports_check_mode = True
     _supports_async = True
@@ -25,15 +30,37 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         """Return the module's result, or a failure of the same form without having reached the host."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         try:
-            # without the option, the module says so
-            if "images" in self._task.args:
-                check_images(self._task.args["images"])
+            prepared = prepare(self._task.args, find=self._find)
         except ImagesError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.to_json()}
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
-        answer = self._execute_module(
-            module_name="fleet.images.image_state", task_vars=task_vars, wrap_async=wrap_async
+        answer: dict[str, t.Any] = self._execute_module(
+            module_name="fleet.images.image_state",
+            module_args=prepared.arguments,
+            task_vars=task_vars,
+            wrap_async=wrap_async,
         )
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-        return t.cast("dict[str, t.Any]", merge_hash(result, answer))
+        return t.cast("dict[str, t.Any]", merge_hash(result, self._told(answer, prepared)))
+
+    def _find(self, path: str) -> str:
+        """Return where ``path`` is on the control node: beside the playbook, or where roles keep files."""
+        beside = str(self._loader.path_dwim(path))
+        if os.path.exists(beside):
+            return beside
+        try:
+            return str(self._find_needle("files", path))
+        except AnsibleError:
+            return beside
+
+    def _told(self, answer: dict[str, t.Any], prepared: Prepared) -> dict[str, t.Any]:
+        """Return the module's answer with what was found here, and with the lock as the task wrote it."""
+        if prepared.sources is not None:
+            answer["sources"] = prepared.sources
+        if prepared.warnings:
+            answer["warnings"] = [*prepared.warnings, *answer.get("warnings", ())]
+        arguments = answer.get("invocation", {}).get("module_args", {})
+        if arguments.get("lock"):
+            arguments["lock"] = self._task.args["lock"]
+        return answer

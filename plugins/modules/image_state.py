@@ -22,10 +22,13 @@ description:
   - The list is checked on the control node before anything is sent to the host. All mistakes in it are reported at
     once.
   - Images that are not listed stay, unless O(unlisted=remove).
+  - With O(lock) every host gets the bytes that a lock file says, wherever tags point by now, and no registry is asked
+    on a host that has them.
 extends_documentation_fragment:
   - fleet.images.engine
   - fleet.images.naming
   - fleet.images.registry
+  - fleet.images.verify
   - fleet.images.attributes
   - fleet.images.attributes.group
 options:
@@ -34,9 +37,10 @@ options:
       - The images, in the order in which they are needed. An entry may use a name that an earlier one gives,
         also as the base image of its build.
       - A name may be listed once. Contradictions between entries are errors.
+      - One of O(images) and O(from_file) is needed. With both, an entry here goes before what a file says of the same
+        name.
     type: list
     elements: dict
-    required: true
     suboptions:
       image:
         description:
@@ -248,6 +252,35 @@ options:
       - Whether images without a name go along that only a removed image was built on.
     type: bool
     default: true
+  from_file:
+    description:
+      - Files on the control node that name further images. Compose files, Kubernetes manifests, quadlet files and
+        lists of images are understood, and told apart by name and content. A relative path starts at the playbook,
+        or where the role keeps its files.
+      - An entry is a path, or a mapping with C(path) and, where it is needed, C(format) (V(compose), V(kubernetes),
+        V(quadlet) or V(list)) and C(variables), a mapping of values for the variables of a compose file.
+      - An image that a file builds is left out, and a warning says so.
+    type: list
+    elements: raw
+  lock:
+    description:
+      - The lock that M(fleet.images.image_lock) wrote. This is the path of the file on the control node, or its
+        content. A relative path starts at the playbook, or where the role keeps its files.
+      - Each image then has the bytes that the lock says, wherever its tag points by now. They are pulled by digest,
+        from mirrors or the origin, and get the name that the entry has.
+      - What is on the host is compared with the lock alone, whatever O(pull) says. On a host that has all of it no
+        registry is asked.
+      - The base images of builds take their digests from the lock too.
+      - A lock that was edited by hand, is cut off or is not merged makes the task fail before the host is reached.
+    type: raw
+  lock_missing:
+    description:
+      - What happens when O(lock) does not have an image or a base image. V(fail) makes the task fail before anything is
+        changed. V(resolve) takes it as without a lock.
+      - An image that the lock has, but not for the wanted platform, is always an error.
+    type: str
+    choices: [fail, resolve]
+    default: fail
 notes:
   - O(images) is validated on the control node, which needs the Python library jsonschema for it.
   - Editors can complete and check the list with the JSON Schema in C(docs/schema/images.schema.json) of this
@@ -259,6 +292,8 @@ notes:
   - All times in the image are E(SOURCE_DATE_EPOCH) (seconds since 1970) of the target's environment, or 0. Set it
     with the keyword C(environment) of the task.
 seealso:
+  - module: fleet.images.image_lock
+    description: Write the lock.
   - module: fleet.images.image_pull
     description: Pull images.
   - module: fleet.images.image_build
@@ -307,6 +342,12 @@ EXAMPLES = r"""
     mirrors:
       - registry: docker.io
         location: cache.example.com:5000/hub
+
+- name: The same bytes on all hosts, as the lock beside the playbook says
+  fleet.images.image_state:
+    images: "{{ fleet_images }}"
+    from_file: [files/compose.yaml]
+    lock: images.lock.json
 
 - name: Build, name and push in one go
   fleet.images.image_state:
@@ -466,6 +507,21 @@ diff:
       description: The plan, as C(--diff) shows it. Not there when nothing changes.
       type: str
       sample: "Plan: 1 to pull; 30.0 MiB to move.\n"
+sources:
+  description: The images that files of O(from_file) name, and where.
+  type: list
+  elements: dict
+  returned: when O(from_file) is given, and the task does not run in the background
+  contains:
+    image:
+      description: Name of the image, as the file has it.
+      type: str
+      sample: redis:7
+    found:
+      description: The files and the places in them.
+      type: list
+      elements: str
+      sample: ["compose.yaml: services.cache.image"]
 untagged:
   description: The names that were removed, or in check mode would be.
   type: list
@@ -555,8 +611,8 @@ error:
 import typing as t
 
 from ..module_utils.task.desired import read_state
-from ..module_utils.task.options import PULL, STATE
-from ..module_utils.task.run import Builder, run_task
+from ..module_utils.task.options import PULL, STATE, VERIFY
+from ..module_utils.task.run import Builder, Checks, run_task
 
 if t.TYPE_CHECKING:
     from ..module_utils.plan.desired import Desired
@@ -576,8 +632,16 @@ def open_builder() -> Builder:
     return builds
 
 
+def open_checks(params: t.Mapping[str, t.Any]) -> Checks:
+    from ..module_utils.task.signatures import SignatureChecks
+
+    return SignatureChecks(params)
+
+
 def main() -> None:
-    run_task(read, options={**PULL, **STATE}, builder=open_builder)
+    options = {**PULL, **STATE, **VERIFY}
+    either = [("images", "from_file")]
+    run_task(read, options=options, builder=open_builder, checks=open_checks, required_one_of=either)
 
 
 if __name__ == "__main__":

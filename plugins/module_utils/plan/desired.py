@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from ..model.host import Identity, Observed
     from ..model.output import Output
     from ..model.platform import Platform
+    from ..model.resolved import Resolved
 
 PullPolicy = t.Literal["missing", "newer", "always", "never"]
 InUse = t.Literal["fail", "skip", "untag"]
@@ -35,7 +36,7 @@ class DesiredBuild(t.NamedTuple):
 
     ``spec`` is what the builder needs; the planner does not look into it. ``bases`` are the names it starts from. The
     key is empty while one of them is yet to be built. ``change`` tells people which inputs are not those of the image
-    that is there, ``builder`` what will build.
+    that is there, ``builder`` what will build. ``platforms`` are several, for an index of images, or none.
     """
 
     key: str
@@ -45,6 +46,7 @@ class DesiredBuild(t.NamedTuple):
     bases: tuple[Reference, ...] = ()
     change: str = ""
     builder: str = ""
+    platforms: tuple[Platform, ...] = ()
     share: Share | None = None
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from ..model.reference import ImageId, Reference
-from ..plan.desired import Desired, DesiredBuild, DesiredImage
+from ..plan.desired import Desired, DesiredBuild, DesiredImage, Share
 from .reader import Reader, is_no, pull_policy
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..model.digest import Digest
+    from ..model.output import Output
     from ..plan.desired import InUse
 
     Params = Mapping[str, t.Any]
@@ -26,8 +27,10 @@ _KEEP_ONE = "keep one of the two"
 def read_state(params: Params) -> Desired:
     """Return what ``image_state`` wants."""
     reader = Reader(params)
-    items = [_read_item(reader, row, path=f"images[{at}]", params=params) for at, row in enumerate(params["images"])]
+    rows = params["images"] or ()
+    items = [_read_item(reader, row, path=f"images[{at}]", params=params) for at, row in enumerate(rows)]
     images = _without_contradictions(reader, [item for item in items if item is not None])
+    _tell_shared_outputs(reader, images)
     reader.finish()
     removes = params["unlisted"] == "remove"
     return Desired(tuple(images), removes, tuple(params["protect"]), params["in_use"], params["prune"])
@@ -99,7 +102,9 @@ def read_build(params: Params) -> Desired:
         tags=reader.new_names(params["repository"], "repository"),
         build=_read_build(reader, params, path=""),
         push=reader.pushes(params["push"], "push", own=names),
+        outputs=_read_outputs(reader, params, path="outputs"),
     )
+    _tell_shared_outputs(reader, [item])
     reader.finish()
     return Desired((item._replace(push=item.push + (item.tags if params["push"] is True else ())),))
 
@@ -133,6 +138,7 @@ def _read_item(reader: Reader, row: Params, *, path: str, params: Params) -> Des
         tags=reader.new_names(row["tags"], f"{path}.tags"),
         build=build,
         push=reader.pushes(row["push"], f"{path}.push", own=names),
+        outputs=_read_outputs(reader, row["build"] or {}, path=f"{path}.build.outputs"),
     )
     return item if names else None
 
@@ -143,7 +149,23 @@ def _read_build(reader: Reader, options: Params, *, path: str) -> DesiredBuild:
 
     for problem in build_problems(options, path=path, defaults=reader.defaults):
         reader.problem(*problem[:2], fix=problem.fix)
-    return DesiredBuild(key="", key_label="", spec=dict(options), rebuild=options["rebuild"])
+    share = reader.repository(options["share"], f"{path}share") if options["share"] else None
+    return DesiredBuild("", "", dict(options), options["rebuild"], share=Share(share) if share is not None else None)
+
+
+def _read_outputs(reader: Reader, options: Params, *, path: str) -> tuple[Output, ...]:
+    if not options.get("outputs"):
+        return ()
+    from .output_options import read_outputs
+
+    return read_outputs(reader, options["outputs"], path=path)
+
+
+def _tell_shared_outputs(reader: Reader, items: Sequence[DesiredImage]) -> None:
+    if any(item.outputs for item in items):
+        from .output_options import tell_shared
+
+        tell_shared(reader, items)
 
 
 def _refuse_pin(reader: Reader, names: Sequence[Reference | ImageId], *, path: str) -> None:

@@ -111,6 +111,7 @@ BUILD: Spec = {
     "cache_from": {"type": "list", "elements": "str"},
     "nocache": {"type": "bool", "default": False},
     "squash": {"type": "bool", "default": False},
+    "share": {"type": "str"},
     "outputs": {
         "type": "list",
         "elements": "dict",
@@ -172,7 +173,8 @@ ITEM: Spec = {
 }
 
 STATE: Spec = {
-    "images": {"type": "list", "elements": "dict", "required": True, "options": ITEM},
+    "images": {"type": "list", "elements": "dict", "options": ITEM},
+    "from_file": {"type": "list", "elements": "raw"},
     "unlisted": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
     "protect": {"type": "list", "elements": "str", "default": []},
     "in_use": {"type": "str", "choices": ["skip", "fail", "untag"], "default": "skip"},

@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
 # What Ansible takes for true and false, as text: options of type raw keep what the templates gave.
 _YES = frozenset({"yes", "on", "true", "1", "y", "t"})
 _NO = frozenset({"no", "off", "false", "0", "n", "f", "", "none"})
+_NO_TAG = "-"  # no tag that anybody can write
 
 
 class Reader:
@@ -99,6 +100,17 @@ class Reader:
                 self.problem(where, f"{text!r} has a digest, a new name has none", fix="leave out '@' and what follows")
             found[reference] = None
         return tuple(found)
+
+    def repository(self, text: str, path: str) -> Reference | None:
+        """Return the repository that ``text`` names, without tag and digest; None when it is not one."""
+        try:
+            reference = parse_reference(str(text), self.defaults._replace(tag=_NO_TAG))
+        except InputError as error:
+            self._keep(error, path)
+            return None
+        if reference.is_pinned or reference.tag != _NO_TAG:
+            self.problem(path, f"{text!r} is no repository alone", fix="leave out the tag and the digest")
+        return reference._replace(tag=None, digest=None)
 
     def platform(self, text: str | None, path: str) -> Platform | None:
         """Return the platform, None when none is given."""
