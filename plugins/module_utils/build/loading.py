@@ -252,16 +252,15 @@ def load_build(spec: BuildSpec) -> Build:
     """
     if spec.context:
         check_folder(spec.context)
-    path = "" if spec.dockerfile_inline else _dockerfile_path(spec)
-    text = spec.dockerfile_inline or _read_text(path, option="dockerfile")
-    name = os.path.basename(path) or _INLINE
-    dockerfile = parse_dockerfile(text, name=name, is_native=spec.is_native)
+    path = dockerfile_path(spec)
+    source = read_dockerfile(spec, path)
+    dockerfile = parse_dockerfile(source.text, name=source.name, is_native=spec.is_native)
     plan = plan_stages(dockerfile, spec, machine=_machine())
     rules, ignore_problems = _read_rules(spec, path)
     problems = [*dockerfile.problems, *plan.problems, *ignore_problems]
     if problems:
         raise problems_error(problems)
-    build = Build(spec, DockerfileText(name, text), plan=plan, rules=rules)
+    build = Build(spec, source, plan=plan, rules=rules)
     if spec.is_native and build.reach.obstacles:
         raise build.reach.obstacles[0]
     if build.reach.problems:
@@ -273,7 +272,20 @@ def _machine() -> Platform:
     return Platform.of("linux", python_platform.machine())
 
 
-def _dockerfile_path(spec: BuildSpec) -> str:
+def read_dockerfile(spec: BuildSpec, path: str) -> DockerfileText:
+    """Return the Dockerfile of ``spec``, which lies at ``path``, and what messages call it.
+
+    Raises:
+        InputError: dockerfile-missing.
+    """
+    text = spec.dockerfile_inline or _read_text(path, option="dockerfile")
+    return DockerfileText(os.path.basename(path) or _INLINE, text)
+
+
+def dockerfile_path(spec: BuildSpec) -> str:
+    """Return where the Dockerfile of ``spec`` lies; "" for one whose text is given."""
+    if spec.dockerfile_inline:
+        return ""
     path = os.path.join(spec.context, spec.dockerfile)
     if spec.dockerfile == "Dockerfile" and not os.path.exists(path):
         # Podman's and buildah's name for the same.
