@@ -6,20 +6,22 @@
 
 from __future__ import annotations
 
-import io
-import json
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleet.images.plugins.module_utils.build.base import Base, BaseImage, BuildSpec
+from ansible_collections.fleet.images.plugins.module_utils.build.base import Base, BuildSpec
 from ansible_collections.fleet.images.plugins.module_utils.build.loading import load_build
-from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
-from ansible_collections.fleet.images.plugins.module_utils.model.image_config import parse_config
-from ansible_collections.fleet.images.plugins.module_utils.model.manifest import Manifest, parse_manifest
 from ansible_collections.fleet.images.tests.integration.build_contexts import CONTEXT, SHAPES, dedent, write
-from ansible_collections.fleet.images.tests.integration.built_images import HERE, Image, files_of, native, read_layout
-from ansible_collections.fleet.images.tests.support.programs import require, run
+from ansible_collections.fleet.images.tests.integration.built_images import (
+    HERE,
+    Buildah,
+    FolderSource,
+    Image,
+    native,
+    read_layout,
+)
+from ansible_collections.fleet.images.tests.support.programs import require
 
 _CONFIG_KEYS = (
     "Env Cmd Entrypoint WorkingDir User Labels ExposedPorts Volumes StopSignal Healthcheck Shell OnBuild".split()
@@ -27,60 +29,10 @@ _CONFIG_KEYS = (
 _OWN_LABELS = ("io.buildah.version", "images.fleet.build.key", "images.fleet.build.inputs")
 
 
-class Buildah:
-    """buildah with a storage of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        storage = folder / "storage.conf"
-        storage.write_text(f'[storage]\ndriver="vfs"\nrunroot="{folder}/run"\ngraphroot="{folder}/graph"\n')
-        self._environment = {"HOME": str(folder), "CONTAINERS_STORAGE_CONF": str(storage)}
-        self._count = 0
-
-    def run(self, *arguments: str | Path) -> None:
-        run(["buildah", *arguments], environment=self._environment)
-
-    def build(self, context: Path, *options: str) -> Path:
-        """Build ``context`` and return the image as an OCI layout with the one name ``image``."""
-        self._count += 1
-        name, layout = f"localhost/case:{self._count}", self.folder / f"layout-{self._count}"
-        # Docker's format: OCI's has no place for Healthcheck, Shell and OnBuild.
-        build = ["bud", "--isolation", "chroot", "--format", "docker", "--timestamp", "0", *options, "-t", name]
-        self.run(*build, "-f", context / "Dockerfile", context)
-        self.run("push", "-q", "--format", "v2s2", name, f"dir:{layout}")
-        return layout
-
-
 @pytest.fixture(scope="module")
 def buildah(tmp_path_factory: pytest.TempPathFactory) -> Buildah:
     require("buildah")
     return Buildah(tmp_path_factory.mktemp("buildah"))
-
-
-class FolderSource:
-    """A base image in a ``dir:`` folder of containers tools: every blob in a file named by its digest."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def open(self, descriptor: Descriptor, offset: int = 0) -> t.BinaryIO:
-        return io.BytesIO(self._read(descriptor)[offset:])
-
-    def image(self) -> BaseImage:
-        manifest = parse_manifest((self.folder / "manifest.json").read_bytes())
-        assert isinstance(manifest, Manifest)
-        config = parse_config(self._read(manifest.config))
-        return BaseImage(manifest.descriptor.digest, manifest, config, self)
-
-    def _read(self, descriptor: Descriptor) -> bytes:
-        return (self.folder / descriptor.digest.encoded).read_bytes()
-
-    def read(self) -> Image:
-        """Read the whole image with Python's own tools only."""
-        manifest = json.loads((self.folder / "manifest.json").read_bytes())
-        blobs = [(self.folder / layer["digest"].partition(":")[2]).read_bytes() for layer in manifest["layers"]]
-        config = json.loads((self.folder / manifest["config"]["digest"].partition(":")[2]).read_bytes())
-        return Image(config, files_of(blobs))
 
 
 def settings_of(image: Image) -> dict[str, t.Any]:

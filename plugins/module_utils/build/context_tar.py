@@ -24,10 +24,12 @@ if t.TYPE_CHECKING:
     from ..wire.streams import ReadStream
     from .tree import Content, Parts
 
+
 class Sent(t.NamedTuple):
     """What goes along with the context: the Dockerfile, the name of the ignore file in force, and the time of all.
 
-    ``hidden_by`` is the name of the ignore file that the reader heeds, "" for none.
+    ``hidden_by`` is the name of the ignore file that the reader heeds, "" for none. ``is_ignored``: the one in force
+    hides the Dockerfile already.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Sent(t.NamedTuple):
     ignore_name: str
     mtime: int
     hidden_by: str
+    is_ignored: bool
 
 
 class _Text(t.NamedTuple):
@@ -96,7 +99,7 @@ def _entries(tree: Tree, paths: frozenset[Parts] | None, *, sent: Sent) -> list[
         if theirs is None:
             text = _Text(f"{sent.hidden_by}\n".encode() + rules)
         elif sent.ignore_name == sent.hidden_by and theirs.content is not None:
-            text = _Text(b"\n" + rules, theirs.content, theirs.size)
+            text = _Text(b"" if sent.is_ignored else b"\n" + rules, theirs.content, theirs.size)
         else:
             text = _Text(rules)
         found[sent.hidden_by,] = _file(text)

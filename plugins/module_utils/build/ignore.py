@@ -15,6 +15,8 @@ import typing as t
 
 from .base import BuildProblem
 
+_NEVER = (".", "..", ".dockerignore", ".containerignore")
+
 
 class IgnoreRule(t.NamedTuple):
     """One line: what it matches, whether it brings back (``!``), and its parts before the first wildcard."""
@@ -32,6 +34,14 @@ class IgnoreRules(t.NamedTuple):
 
     rows: tuple[IgnoreRule, ...] = ()
     name: str = ""
+
+    @property
+    def ignored_name(self) -> str:
+        """A name that is hidden in the root, whatever is there and below; "" when none is known."""
+        if any(rule.brings_back for rule in self.rows):
+            return ""
+        plain = (rule.prefix[0] for rule in self.rows if len(rule.prefix) == 1 and rule.regex.fullmatch(rule.prefix[0]))
+        return next((name for name in plain if name not in _NEVER), "")
 
     def start(self) -> tuple[bool, ...]:
         """Return which rules match the root: none."""

@@ -117,7 +117,12 @@ class Build:
 
     @property
     def dockerfile_name(self) -> str:
-        """The name of the Dockerfile in ``context_tar``: none that the context has."""
+        """The name of the Dockerfile in ``context_tar``: none that the context has; one that it ignores at best.
+
+        Engines that read the ignore file then need no other one.
+        """
+        if self._rules.ignored_name:
+            return self._rules.ignored_name
         name = DOCKERFILE
         while self.spec.context and os.path.lexists(os.path.join(self.spec.context, name)):
             name += "-"
@@ -163,7 +168,8 @@ class Build:
         from .context_tar import Sent, pack_context
 
         paths = None if has_triggers else self.reach.paths
-        sent = Sent(self.dockerfile_name, dockerfile, self._rules.name, self.spec.source_date_epoch, hidden_by)
+        name, is_ignored = self.dockerfile_name, bool(self._rules.ignored_name)
+        sent = Sent(name, dockerfile, self._rules.name, self.spec.source_date_epoch, hidden_by, is_ignored)
         return pack_context(Tree() if paths == frozenset() else self.context.tree, paths, sent=sent)
 
     def inputs_key(self, base_digests: Mapping[Base, Digest], *, has_triggers: bool = False) -> InputsKey:

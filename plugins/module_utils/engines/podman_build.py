@@ -58,7 +58,7 @@ def build_image(api: PodmanApi, order: BuildOrder, *, context: Context) -> Built
         log.finish()
         if said or not log.image_id:
             raise log.failure(
-                "podman", said=said, secrets=[secret.value for secret in order.secrets], subject=order.dockerfile
+                "podman", said=said, secrets=[secret.value for secret in order.secrets], subject="podman"
             )
     except BaseException:
         _remove(api, log.step_images)
