@@ -12,6 +12,7 @@ from ..model.errors import PeerError
 from . import refusals
 from .cosign_tag import read_tagged
 from .keys import read_key
+from .referrers import read_referrers
 from .rules import rule_for
 
 if t.TYPE_CHECKING:
@@ -24,7 +25,7 @@ if t.TYPE_CHECKING:
     from .keys import PublicKey
     from .rules import Rule
 
-_LAYOUTS = (read_tagged,)
+_LAYOUTS = (read_tagged, read_referrers)
 
 
 class Verifier:

@@ -44,7 +44,7 @@ def list_referrers(
             address,
             scope=f"repository:{repository}:pull",
             headers={"Accept": OCI_INDEX},
-            expect=(200, 400, 404, 405),
+            expect=(200, 400, 404, 405, 501),
             subject=f"{client.registry}/{repository}@{subject}",
         ) as answer:
             # Front ends that do not know the address answer with pages of their own; one that began a list goes on.
