@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 import typing as t
 
+from ..model.errors import InputError
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
@@ -37,6 +39,23 @@ def open_registries(params: Params, *, credentials: CredentialSource) -> Registr
         parallel=params["parallel"],
     )
     return Registries(settings, credentials)
+
+
+def served_by(params: Params, wanted: Collection[str]) -> frozenset[str]:
+    """Return the registries that ``username`` and ``password`` are for: the one that the task names.
+
+    Raises:
+        InputError: credentials-for-several-registries, ``wanted`` are several.
+    """
+    if params.get("username") and len(set(wanted)) > 1:
+        raise InputError(
+            "username and password are for one registry, and this task names several",
+            code="credentials-for-several-registries",
+            why=", ".join(sorted(set(wanted))),
+            fix="give each registry its own entry in registry_auth",
+            subject="username",
+        )
+    return frozenset(wanted)
 
 
 def credentials_of(params: Params, *, served: Collection[str]) -> CredentialSource:
