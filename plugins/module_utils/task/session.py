@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from ..model.errors import InputError
 from ..model.reference import Defaults, Reference
 from .engines import open_engine
 
@@ -99,15 +98,9 @@ class Session:
         Raises:
             InputError: there are several, and ``username`` does not say for which of them it is.
         """
-        if self._params.get("username") and len(set(wanted)) > 1:
-            raise InputError(
-                "username and password are for one registry, and this task names several",
-                code="credentials-for-several-registries",
-                why=", ".join(sorted(set(wanted))),
-                fix="give each registry its own entry in registry_auth",
-                subject="username",
-            )
-        self._served = frozenset(wanted)
+        from .registries import served_by
+
+        self._served = served_by(self._params, wanted)
 
     def registry(self, reference: Reference, *, mount_from: Sequence[str] = ()) -> RegistryStore:
         """Return the repository that ``reference`` lies in. Nothing is asked of its registry yet.
