@@ -97,6 +97,7 @@ class _Run:
         self.done: set[int] = set()
         self.failed: dict[int, ImagesError] = {}
         self.moved = 0
+        self._at_registry: dict[Reference, Digest] = {}
 
     def pull(self, actions: Sequence[Pull]) -> None:
         """Fetch the images of all ``actions``, the biggest first; each is named as soon as it is complete."""
@@ -154,7 +155,7 @@ class _Run:
         elif isinstance(action, Push):
             self._attempt(action, lambda: self._push(action))
         elif isinstance(action, Write):
-            self._attempt(action, lambda: self._host.write(action.output, action.reference, self._identity(action.source)))
+            self._attempt(action, lambda: self._write(action))
 
     def raise_failures(self) -> None:
         """Raise what failed.
@@ -193,6 +194,7 @@ class _Run:
         self._tag(action.reference, built.identity)
         self.made[action.id] = built.identity
         self.builders[action.id] = built.builder
+        self._at_registry.update(built.at_registry)
 
     def _tag(self, reference: Reference, identity: Identity) -> None:
         self._host.engine.tag(reference, identity=identity, platform=None)
@@ -200,8 +202,13 @@ class _Run:
     def _untag(self, action: Untag) -> None:
         self._host.engine.untag(action.reference, is_used=action.is_used, prunes=action.prunes)
 
+    def _write(self, action: Write) -> None:
+        self._host.write(action.output, action.reference, self._identity(action.source))
+
     def _push(self, action: Push) -> None:
-        if self._daemon is not None:
+        if action.reference in self._at_registry:
+            self.pushed[action.id] = self._at_registry[action.reference]
+        elif self._daemon is not None:
             self.pushed[action.id] = self._daemon.push(action.reference, self._identity(action.source))
         else:
             self._push_blobs(action)

@@ -175,9 +175,10 @@ class Archive:
                 fix="pack it without the sparse option",
                 subject=member.name,
             )
-        return Spool(self._unpacked(), member.offset, member.size).open()
+        return Spool(self.unpacked(), member.offset, member.size).open()
 
-    def _unpacked(self) -> t.IO[bytes]:
+    def unpacked(self) -> t.IO[bytes]:
+        """Return the spool with the uncompressed archive; it stays the archive's. Raises as ``members``."""
         if self._spool is None:
             stored = _Verified(self._open_at(0), self._verify)
             with contextlib.closing(stored), spooling(self._folder) as spool:

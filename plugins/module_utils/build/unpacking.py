@@ -106,13 +106,15 @@ def image_tree(image: BaseImage, *, reference: str, folder: str | None) -> tuple
     tree = Tree()
     archives: list[Archive] = []
     for layer in image.manifest.layers:
-        archive = _layer_archive(image, layer, reference=reference, folder=folder)
+        archive = layer_archive(image, layer, reference=reference, folder=folder)
         archives.append(archive)
         lay_layer(tree, archive)
     return tree, archives
 
 
-def _layer_archive(image: BaseImage, layer: Descriptor, *, reference: str, folder: str | None) -> Archive:
+def layer_archive(image: BaseImage, layer: Descriptor, *, reference: str, folder: str | None) -> Archive:
+    """Return a layer as an archive that is verified when it is read; the caller closes it."""
+
     def damaged(why: str) -> ImagesError:
         return PeerError(
             f"A layer of {reference} cannot be read",

@@ -12,12 +12,12 @@ from ..model.errors import NotFoundError
 from ..model.host import Look, Space
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
-    from ..model.build_order import BuildOrder, Built
+    from ..model.build_order import BuildOrder, Built, Context
     from ..model.host import Identity, LocalImage, Observed
     from ..model.platform import Platform
     from ..model.reference import Reference
+    from ..wire.streams import ReadStream
 
 
 class Description(t.NamedTuple):
@@ -113,12 +113,26 @@ class ImageBuilder(t.Protocol):
     def builder_of(self, order: BuildOrder) -> str:
         """Return what builds ``order``, as ``Built`` tells it afterwards; only what it does not lack is asked."""
 
-    def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
-        """Build; ``context`` gives the tar of the context anew each time. What fails leaves no name and no image.
+    def build(self, order: BuildOrder, *, context: Context) -> Built:
+        """Build. What fails leaves no name and no image.
 
         Raises:
             PeerError: engine-build-failed: ``what`` names the failing step, ``why`` has its last lines.
             UnavailableError: engine-timeout, engine-connection-lost.
+        """
+
+
+class Archiver(t.Protocol):
+    """An engine that gives whole images out itself."""
+
+    def archive(self, identity: Identity) -> ReadStream:
+        """Return an image as a tar archive: an OCI image layout, or what ``docker save`` writes. The caller closes it.
+
+        Its config is the engine's, byte for byte.
+
+        Raises:
+            NotFoundError: image-not-found.
+            ImagesError: the engine does not answer, or stops before the end.
         """
 
 

@@ -19,15 +19,16 @@ from .docker_images import Listing, containers_by_image, keeps_targets, platform
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from ..model.build_order import BuildOrder, Built
+    from ..model.build_order import BuildOrder, Built, Context
     from ..model.fields import Fields
     from ..model.host import Container, Identity, LocalImage, Space
     from ..model.reference import ImageId, Reference
     from ..wire.credentials import Credential
     from ..wire.engine_socket import EngineConnection
-    from .base import Daemon, Engine, ImageBuilder
+    from ..wire.streams import ReadStream
+    from .base import Archiver, Daemon, Engine, ImageBuilder
     from .docker_build import DockerBuilds
     from .docker_transfers import DockerTransfers
 
@@ -164,7 +165,7 @@ class DockerEngine:
         """See ImageBuilder."""
         return self._builds.builder_of(order)
 
-    def build(self, order: BuildOrder, *, context: Callable[[], Iterable[bytes]]) -> Built:
+    def build(self, order: BuildOrder, *, context: Context) -> Built:
         """See ImageBuilder. Steps that went well stay without a name: they are the daemon's cache.
 
         Raises:
@@ -173,6 +174,14 @@ class DockerEngine:
             UnsupportedError: buildkit-missing, build-platform.
         """
         return self._builds.build(order, context=context)
+
+    def archive(self, identity: Identity) -> ReadStream:
+        """See Archiver.
+
+        Raises:
+            NotFoundError: image-not-found.
+        """
+        return self._api.download(f"/images/{self._held(identity, None)}/get")
 
     @functools.cached_property
     def _builds(self) -> DockerBuilds:
@@ -188,7 +197,7 @@ class DockerEngine:
                 self._opened = DockerTransfers(self._api, credentials=self._credentials)
             return self._opened
 
-    def _held(self, identity: Identity, reference: Reference) -> str:
+    def _held(self, identity: Identity, reference: Reference | None) -> str:
         """Return the ID of an image: one of its digests, or that of an image that a repository knows by one."""
         for digest in (identity.config_digest, identity.index_digest, identity.manifest_digest):
             told = self._api.find(f"/images/{digest}/json") if digest is not None else None
@@ -197,7 +206,7 @@ class DockerEngine:
         for image in self.observe().images:
             if identity.is_same_image(image.identity):
                 return image.id
-        raise gone(str(identity.config_digest or identity.digest), subject=str(reference))
+        raise gone(str(identity.config_digest or identity.digest), subject=str(reference or ""))
 
     @property
     def _platform(self) -> Platform:
@@ -254,3 +263,4 @@ def _step(told: Fields) -> Mapping[str, t.Any]:
 
 if t.TYPE_CHECKING:
     _fits: tuple[type[Engine], type[Daemon], type[ImageBuilder]] = (DockerEngine, DockerEngine, DockerEngine)
+    _gives: type[Archiver] = DockerEngine

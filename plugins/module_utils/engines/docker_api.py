@@ -24,8 +24,8 @@ if t.TYPE_CHECKING:
 HIGHEST_TESTED_API = (1, 48)
 LOWEST_USABLE_API = (1, 24)
 PLATFORM_API = (1, 32)  # from here on a pull can be for another platform than the daemon's
-
 _ANSWER = "answer of the engine"
+_DOWNLOAD_SECONDS = 3600.0  # a daemon packs an image before the first byte of it comes
 _Version = tuple[int, int]
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
@@ -132,6 +132,14 @@ class DockerApi:
         return self._connections.own.stream(
             "POST", target, query=query, headers=headers, body=body, expect=expect, timeout=timeout
         )
+
+    def download(self, path: str) -> EngineStream:
+        """Return the unread answer of a GET, which the daemon may think about for long; the caller closes it.
+
+        Raises:
+            NotFoundError: engine-not-found.
+        """
+        return self._connections.own.stream("GET", self._versioned(path), timeout=_DOWNLOAD_SECONDS)
 
     def close(self) -> None:
         """Close the connections of all threads. Idempotent."""

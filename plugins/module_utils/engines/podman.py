@@ -19,12 +19,13 @@ from .podman_names import PodmanNames
 from .podman_transfer import PodmanTransfer
 
 if t.TYPE_CHECKING:
-    from ..model.build_order import BuildOrder, Built
+    from ..model.build_order import BuildOrder, Built, Context
     from ..model.host import Container, Identity, LocalImage, Space
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..wire.credentials import Credential
-    from .base import Daemon, Engine, ImageBuilder
+    from ..wire.streams import ReadStream
+    from .base import Archiver, Daemon, Engine, ImageBuilder
     from .podman_api import Service
 
 
@@ -135,7 +136,7 @@ class PodmanEngine:
         """See ImageBuilder."""
         return self.name
 
-    def build(self, order: BuildOrder, *, context: t.Callable[[], t.Iterable[bytes]]) -> Built:
+    def build(self, order: BuildOrder, *, context: Context) -> Built:
         """See ImageBuilder.
 
         Raises:
@@ -144,6 +145,21 @@ class PodmanEngine:
         from .podman_build import build_image
 
         return build_image(self._api, order, context=context)
+
+    def archive(self, identity: Identity) -> ReadStream:
+        """See Archiver. Of its two forms the one that is the image's own: podman would make the other's config anew.
+
+        Raises:
+            NotFoundError: image-not-found.
+        """
+        from ..model.media_types import DOCKER_MANIFEST
+
+        image_id = self._id_of(identity)
+        told = self._api.find(f"/images/{image_id}/json")
+        if told is None:
+            raise gone(image_id)
+        form = "docker-archive" if told.optional_text("ManifestType") == DOCKER_MANIFEST else "oci-archive"
+        return self._api.download(f"/images/{image_id}/get", query={"format": form, "compress": "false"})
 
     def reclaim(self) -> int:
         """See Engine. What no name needs went with the name."""
@@ -220,3 +236,4 @@ if t.TYPE_CHECKING:
     _fits: type[Engine] = PodmanEngine
     _transfers: type[Daemon] = PodmanEngine
     _builds: type[ImageBuilder] = PodmanEngine
+    _gives: type[Archiver] = PodmanEngine

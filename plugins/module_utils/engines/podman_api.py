@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
 HIGHEST_TESTED_API = (4, 3, 0)
 LOWEST_USABLE_API = (4, 0, 0)
 
+_DOWNLOAD_SECONDS = 3600.0  # podman packs an image before the first byte of it comes
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})")
 
 
@@ -97,6 +98,15 @@ class PodmanApi:
         """
         path = f"{self._base or self._negotiate()}{path}"
         return self._connections.own.stream(method, path, query=query, body=body, headers=headers, timeout=timeout)
+
+    def download(self, path: str, *, query: Mapping[str, str]) -> EngineStream:
+        """Return the unread answer of a GET, which podman may think about for long; the caller closes it.
+
+        Raises:
+            NotFoundError: engine-not-found.
+        """
+        path = f"{self._base or self._negotiate()}{path}"
+        return self._connections.own.stream("GET", path, query=query, timeout=_DOWNLOAD_SECONDS)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> t.Any:
         """Return what is at ``path``; see ``request``."""

@@ -14,3 +14,6 @@ INPUTS_LABEL = "images.fleet.build.inputs"
 
 INDEX_DIGEST = "images.fleet.index.digest"
 """On an image manifest's descriptor in an image layout: digest of the index it was chosen from."""
+
+IMAGE_NAME = "io.containerd.image.name"
+"""On a manifest's descriptor in an archive: the image's full name, as containerd and BuildKit write it."""

@@ -46,7 +46,7 @@ def build_spec(
         etc_hosts={str(name): str(address) for name, address in (options["etc_hosts"] or {}).items()},
         secret_ids=tuple(sorted(row["id"] for row in options["secrets"] or ())),
         is_native=is_native,
-        cache_folder=_cache_folder(),
+        cache_folder=cache_folder(),
     )
 
 
@@ -66,7 +66,7 @@ def _portable(platform: Platform) -> Platform:
     return platform._replace(variant="") if platform.architecture == "amd64" else platform
 
 
-def _cache_folder() -> str:
+def cache_folder() -> str:
     """Return where it is remembered what contexts held: per user, for root per system; "" where there is no place."""
     folder = os.environ.get("XDG_CACHE_HOME", "")
     if not folder:

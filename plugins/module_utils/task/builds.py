@@ -77,7 +77,7 @@ def with_keys(desired: Desired, *, observed: Observed, answers: Answers, session
 
     def keyed(item: DesiredImage, wanted: DesiredBuild) -> DesiredImage:
         try:
-            return _with_key(item, wanted, observed=observed, bases=bases)
+            return _with_key(item, wanted, observed=observed, bases=bases, session=session)
         finally:
             bases.give(names_made_by(item))
 
@@ -96,6 +96,10 @@ def carry_out(spec: object, *, session: Session) -> Built:
         return store_builds.carry_out(spec, session=session)
     if isinstance(spec, engine_builds.EngineBuild):
         return engine_builds.carry_out(spec, session=session)
+    from . import shared_builds
+
+    if isinstance(spec, shared_builds.SharedBuild):
+        return shared_builds.carry_out(spec, build=lambda own: carry_out(own, session=session), session=session)
     raise TypeError("a build action holds what with_keys prepared")
 
 
@@ -145,7 +149,9 @@ def _with_each(
     return desired._replace(images=tuple(images))
 
 
-def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, bases: Bases) -> DesiredImage:
+def _with_key(
+    item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, bases: Bases, session: Session
+) -> DesiredImage:
     if not isinstance(wanted.spec, Loaded):
         raise TypeError("a build is loaded before its key is made")
     build, _extras, _is_for_engine, asks_registry = loaded = wanted.spec
@@ -161,10 +167,19 @@ def _with_key(item: DesiredImage, wanted: DesiredBuild, *, observed: Observed, b
         raise from_itself(item)
     pins = tuple(name.with_digest(digests[base]) for name, base in zip(names, build.bases) if base in digests)
     keyed = wanted._replace(key=key, key_label=KEY_LABEL, change=change, bases=tuple(dict.fromkeys([*names, *pins])))
-    if not build_cause(keyed, image):
+    if not build_cause(keyed, image, observed=observed):
         return item._replace(build=keyed)
+
+    def prepared() -> object:
+        return _prepared(loaded, digests=digests, bases=bases)
+
+    # Also what is pulled instead: what the engine then says of it counts for builds that start from it.
     bases.expect_build(names_made_by(item))
-    return item._replace(build=keyed._replace(spec=_prepared(loaded, digests=digests, bases=bases)))
+    if wanted.share is None:
+        return item._replace(build=keyed._replace(spec=prepared()))
+    from .shared_builds import with_share
+
+    return item._replace(build=with_share(keyed, item=item, digests=digests, prepared=prepared, session=session))
 
 
 def _with_platforms(desired: Desired, observed: Observed, *, session: Session) -> Observed:

@@ -27,7 +27,8 @@ if t.TYPE_CHECKING:
 
     from ..model.build_order import Built
     from ..model.errors import Problem
-    from ..model.host import Observed
+    from ..model.host import Identity, Observed
+    from ..model.output import Output
     from ..plan.desired import Desired
     from ..plan.plan import Plan
     from ..plan.questions import Questions
@@ -142,6 +143,7 @@ def converge(
         checks.check(answers, observed=observed, session=session)
     if builds is not None:
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
+        answers = builds.with_written(desired, answers=answers)
     plan = plan_images(desired, observed, answers=answers)
     session.check_room(plan)
     outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builds)
@@ -166,7 +168,12 @@ def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outc
             raise TypeError("a module that builds brings a builder")
         return builder.carry_out(spec, session=session)
 
-    host = Host(session.engine, session.content, build, session.daemon, session.keeps_index)
+    def write(output: Output, name: Reference, identity: Identity) -> None:
+        if builder is None:
+            raise TypeError("a module whose images have outputs brings a builder")
+        builder.write(output, name=name, identity=identity, session=session)
+
+    host = Host(session.engine, session.content, build, session.daemon, session.keeps_index, write)
     outcome = apply_plan(
         plan, host=host, registry=session.registry, patience=session.patience(), mirrors=session.mirrors
     )
@@ -178,4 +185,6 @@ def _registries_of(desired: Desired) -> set[str]:
     """Return the registries that may be asked for an image or given one: not those of names that stay on the host."""
     pulled = [item for item in desired.images if item.is_present and item.build is None and item.pull != "never"]
     names = [name for item in pulled for name in item.candidates if isinstance(name, Reference)]
-    return {name.registry for name in names} | {name.registry for item in desired.images for name in item.push}
+    shares = {item.build.share.reference for item in desired.images if item.build is not None and item.build.share}
+    pushed = {name for item in desired.images for name in item.push}
+    return {name.registry for name in {*names, *shares, *pushed}}

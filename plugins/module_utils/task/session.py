@@ -13,7 +13,7 @@ from ..model.reference import Defaults, Reference
 from .engines import open_engine
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ..apply.sources import Mirrors
     from ..apply.transfer import Patience
@@ -47,6 +47,8 @@ class Session:
         self.daemon = self._opened.daemon
         self.keeps_index = self._opened.keeps_index
         self.builder = self._opened.builder
+        self.archiver = self._opened.archiver
+        self._endings: list[Callable[[], None]] = []
 
     @property
     def parallel(self) -> int:
@@ -138,8 +140,14 @@ class Session:
         """Return what the user should know, and what registries want people to read."""
         return self._warnings + (self._registries.warnings if self._registries is not None else [])
 
+    def at_end(self, ending: Callable[[], None]) -> None:
+        """Call ``ending``, which never fails, before the connections are closed."""
+        self._endings.append(ending)
+
     def close(self) -> None:
         """Close every connection. Idempotent."""
+        while self._endings:
+            self._endings.pop()()
         self._opened.close()
         if self._registries is not None:
             self._registries.close()
