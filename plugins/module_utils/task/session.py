@@ -100,9 +100,11 @@ class Session:
         Raises:
             InputError: there are several, and ``username`` does not say for which of them it is.
         """
-        from .registries import served_by
+        self._served = frozenset(wanted)
+        if self._params.get("username"):
+            from .registries import check_served
 
-        self._served = served_by(self._params, wanted)
+            check_served(self._served)
 
     def registry(self, reference: Reference, *, mount_from: Sequence[str] = ()) -> RegistryStore:
         """Return the repository that ``reference`` lies in. Nothing is asked of its registry yet.
