@@ -41,13 +41,13 @@ def open_registries(params: Params, *, credentials: CredentialSource) -> Registr
     return Registries(settings, credentials)
 
 
-def served_by(params: Params, wanted: Collection[str]) -> frozenset[str]:
-    """Return the registries that ``username`` and ``password`` are for: the one that the task names.
+def check_served(wanted: Collection[str]) -> None:
+    """Do nothing if the registries of a task with ``username`` are one.
 
     Raises:
-        InputError: credentials-for-several-registries, ``wanted`` are several.
+        InputError: credentials-for-several-registries.
     """
-    if params.get("username") and len(set(wanted)) > 1:
+    if len(set(wanted)) > 1:
         raise InputError(
             "username and password are for one registry, and this task names several",
             code="credentials-for-several-registries",
@@ -55,7 +55,6 @@ def served_by(params: Params, wanted: Collection[str]) -> frozenset[str]:
             fix="give each registry its own entry in registry_auth",
             subject="username",
         )
-    return frozenset(wanted)
 
 
 def credentials_of(params: Params, *, served: Collection[str]) -> CredentialSource:
