@@ -127,18 +127,19 @@ def _read(file: SourceFile, kind: str, *, gathered: Gathered, must_be_known: boo
     documents = read_documents(file, gathered)
     if documents is None:
         return
+    is_known = bool(kind)
     kind = kind or _format_of(documents)
-    if kind == "compose":
+    if kind == "compose" and any(is_compose(document) for document in documents):
         read_compose(file, documents, gathered=gathered)
     elif kind == "kubernetes":
         read_kubernetes(file, documents, gathered=gathered)
-    elif is_list(documents):
+    elif kind == "list" and is_list(documents):
         read_list(file, documents, gathered=gathered)
     elif must_be_known:
-        what = "is no list of images" if kind else "is no compose file, no Kubernetes manifest and no list of images"
-        gathered.problem(
-            file.label, what, fix="" if kind else f"check it, or set format to one of {', '.join(FORMATS)}"
-        )
+        named = {"compose": "is no compose file", "list": "is no list of images"}
+        what = named.get(kind, "is no compose file, no Kubernetes manifest and no list of images")
+        fix = "" if is_known else f"check it, or set format to one of {', '.join(FORMATS)}"
+        gathered.problem(file.label, what, fix=fix)
 
 
 def _lines(file: SourceFile, kind: str, *, gathered: Gathered) -> list[tuple[int, str]] | None:
@@ -160,4 +161,6 @@ def _format_of(documents: list[object]) -> str:
     """Return what the content shows; empty where it shows nothing."""
     if documents and all(is_kubernetes(document) for document in documents):
         return "kubernetes"
-    return "compose" if any(is_compose(document) for document in documents) else ""
+    if any(is_compose(document) for document in documents):
+        return "compose"
+    return "list" if is_list(documents) else ""

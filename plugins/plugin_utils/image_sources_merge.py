@@ -68,7 +68,7 @@ def _key(text: str, defaults: Defaults) -> str:
 def _name(finding: Finding, *, gathered: Gathered, defaults: Defaults) -> str | None:
     """Return the full name of what was found; None, and a problem, where it has none, or a platform that is none."""
     try:
-        if finding.item.get("platform"):
+        if finding.item.get("platform") and not finding.item.get("build"):
             Platform.parse(str(finding.item["platform"]))
         return _key(str(finding.item["image"]), defaults)
     except InputError as error:
@@ -95,7 +95,7 @@ def _united(first: Finding, other: Finding, *, gathered: Gathered) -> Item:
 def _same(one: object, two: object, *, key: str) -> bool:
     if key == "image":
         return str(one).partition("@")[2] == str(two).partition("@")[2]
-    if key == "platform":
+    if key == "platform" and "," not in f"{one}{two}":
         return Platform.parse(str(one)) == Platform.parse(str(two))
     return one == two
 
