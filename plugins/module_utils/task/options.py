@@ -183,5 +183,17 @@ STATE: Spec = {
     "lock_missing": {"type": "str", "choices": ["fail", "resolve"], "default": "fail"},
 }
 
+#: ``images`` are read by the control node's rules, and again as ITEM says: see ``lock_options.py``.
+LOCK: Spec = {
+    "images": {"type": "list", "elements": "dict"},
+    "from_file": STATE["from_file"],
+    "path": {"type": "path", "default": "images.lock.json"},
+    "update": {"type": "list", "elements": "str"},
+    "platforms": {"type": "list", "elements": "str"},
+    "frozen": {"type": "bool", "default": False},
+    "min_age": {"type": "str"},
+    **VERIFY,
+}
+
 #: Every module takes all of these, also where it does not use them: ``module_defaults`` of the action group must fit.
 COMMON: Spec = {**ENGINE, **NAMING, **REGISTRY}
