@@ -12,12 +12,11 @@ import typing as t
 
 from ..model.errors import ApplyError, ImagesError, NotFoundError
 from ..model.host import Identity
-from ..model.manifest import stored_manifest
 from ..plan.actions import Build, Pending, Pull, Push, Tag, Untag
 from ..plan.outputs import Write
 from .outcome import Outcome
 from .sources import NO_MIRRORS
-from .transfer import BlobCopy, Copies, Turns, patiently
+from .transfer import BlobCopy, Copies, Turns
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -211,22 +210,14 @@ class _Run:
         elif self._daemon is not None:
             self.pushed[action.id] = self._daemon.push(action.reference, self._identity(action.source))
         else:
-            self._push_blobs(action)
+            self._push_content(action)
 
-    def _push_blobs(self, action: Push) -> None:
-        content, target = self._host.content(), self._registry(action.reference, mount_from=action.mount_from)
-        manifest = self._stored(action, content)
-        copies = Copies([BlobCopy(blob, content, target) for blob in manifest.moved_blobs()], patience=self._patience)
-        copies.run(lambda digest: None)
-        self.moved += copies.moved
-        if copies.failed:
-            raise next(iter(copies.failed.values()))
-        patiently(
-            lambda: target.put_manifest(manifest.raw, manifest.descriptor, reference=action.reference), self._patience
-        )
+    def _push_content(self, action: Push) -> None:
+        from .pushing import push_content
 
-    def _stored(self, action: Push, content: ContentStore) -> Manifest:
-        digest = self._identity(action.source).manifest_digest
+        digest = action.digest
+        if isinstance(action.source, Pending):
+            digest = self._identity(action.source).digest
         if digest is None:
             raise NotFoundError(
                 f"The host has no image of {action.reference.familiar} to push",
@@ -235,7 +226,10 @@ class _Run:
                 fix="pull it again, or push it from where it was built",
                 subject=str(action.reference),
             )
-        return stored_manifest(digest, read=content.read)
+        target = self._registry(action.reference, mount_from=action.mount_from)
+        self.moved += push_content(
+            digest, content=self._host.content(), target=target, reference=action.reference, patience=self._patience
+        )
 
     def _identity(self, source: Identity | Pending) -> Identity:
         return self.made[source.made_by] if isinstance(source, Pending) else source

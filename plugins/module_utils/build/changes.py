@@ -86,11 +86,19 @@ def _told(name: str, old: Mapping[str, str], *, new: Mapping[str, str], files: F
     if kind == "context" and files is not None:
         return f"context: {files}"
     word = f"{kind} {own}" if has_own_name else _WORDS.get(kind, kind.replace("-", "_"))
+    if kind == "platform" and "," in old.get(name, "") + new.get(name, ""):
+        return _platforms(old.get(name, "").split(","), new.get(name, "").split(","))
     show: Callable[[str], str] = _digest if kind == "base" else str
     if name not in old or name not in new:
         value = f" {show(new[name])}" if name in new and kind in ("base", *_VALUES) else ""
         return f"{word}{value} ({'new' if name in new else 'gone'})"
     return f"{word} {show(old[name])} -> {show(new[name])}" if kind in ("base", *_VALUES) else word
+
+
+def _platforms(old: list[str], new: list[str]) -> str:
+    """Return ``platform linux/arm64 (new)``, or the two lists where only their order differs."""
+    told = [f"{name} (new)" for name in new if name not in old] + [f"{name} (gone)" for name in old if name not in new]
+    return f"platform {', '.join(told) or ','.join(old) + ' -> ' + ','.join(new)}"
 
 
 def _digest(text: str) -> str:

@@ -23,6 +23,7 @@ from .words import mentioned
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Set
 
+    from ..model.platform import Platform
     from .base import Base, BuildSpec
     from .context import Row
     from .parser import Instruction
@@ -91,6 +92,23 @@ def inputs_key(
         fields[f"base:{base.reference}{own}"] = str(digest)
     if has_open_end:
         fields["onbuild"] = "whole context"
+    ordered = dict(sorted(fields.items()))
+    return InputsKey(_hash(ordered), ordered)
+
+
+def combined_key(keys: Mapping[Platform, InputsKey]) -> InputsKey:
+    """Return the one key of builds for several platforms.
+
+    A field that is the same for all is there once; one that is not has the platform behind its name. ``platform`` lists
+    them in their order, as the index does.
+    """
+    fields = {"platform": ",".join(map(str, keys))}
+    for name in {name for key in keys.values() for name in key.fields} - {"platform"}:
+        told = {platform: key.fields.get(name) for platform, key in keys.items()}
+        if len(set(told.values())) == 1:
+            fields[name] = next(iter(told.values())) or ""
+        else:
+            fields.update({f"{name} {platform}": text for platform, text in told.items() if text is not None})
     ordered = dict(sorted(fields.items()))
     return InputsKey(_hash(ordered), ordered)
 

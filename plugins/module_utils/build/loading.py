@@ -45,12 +45,16 @@ class DockerfileText(t.NamedTuple):
 class Build:
     """A build whose input is known to be good. The context is walked at most once, each file hashed at most once."""
 
-    def __init__(self, spec: BuildSpec, source: DockerfileText, *, plan: StagePlan, rules: IgnoreRules) -> None:
+    def __init__(
+        self, spec: BuildSpec, source: DockerfileText, *, plan: StagePlan, rules: IgnoreRules, like: Build | None = None
+    ) -> None:
+        """Take what was read; ``like`` is the same build for another platform: both have one context."""
         self.spec = spec
         self.source = source
         self.plan = plan
         self.warnings = plan.warnings
         self._rules = rules
+        self._like = like
         self._context: Context | None = None
         self._reach: Reach | None = None
         self._stat_cache: StatCache | None = None
@@ -69,7 +73,8 @@ class Build:
             InputError: context-missing or context-unreadable.
         """
         if self._context is None:
-            self._context = walk_context(self.spec.context, self._rules)
+            like = self._like
+            self._context = like.context if like is not None else walk_context(self.spec.context, self._rules)
         return self._context
 
     @property
@@ -110,7 +115,9 @@ class Build:
         """
         if self.reach.obstacles:
             raise self.reach.obstacles[0]
-        twin = Build(self.spec._replace(is_native=True), self.source, plan=self.plan, rules=self._rules)
+        twin = Build(
+            self.spec._replace(is_native=True), self.source, plan=self.plan, rules=self._rules, like=self._like
+        )
         twin._context, twin._reach = self._context, self._reach
         twin._stat_cache, twin._digests = self._stat_cache, self._digests
         return twin
@@ -215,7 +222,9 @@ class Build:
     def _context_digest(self, *, has_triggers: bool) -> str:
         if has_triggers not in self._digests:
             paths = self._paths(has_triggers=has_triggers)
-            if self._cache is not None and paths:
+            if self._like is not None and self._like._paths(has_triggers=has_triggers) == paths:
+                self._digests[has_triggers] = self._like._context_digest(has_triggers=has_triggers)
+            elif self._cache is not None and paths:
                 self._digests[has_triggers] = self._cache.digest(self.context, paths)
             else:
                 self._digests[has_triggers] = rows_digest(self.context.rows(paths) if paths else ())
@@ -227,6 +236,8 @@ class Build:
 
     @property
     def _cache(self) -> StatCache | None:
+        if self._like is not None:
+            return self._like._cache
         if self._stat_cache is None and self.spec.cache_folder and self.spec.context:
             from .stat_cache import stat_cache
 
@@ -248,8 +259,10 @@ class Build:
         return self.context.tree
 
 
-def load_build(spec: BuildSpec) -> Build:
+def load_build(spec: BuildSpec, *, like: Build | None = None) -> Build:
     """Return the build that ``spec`` orders, with all of its input checked as far as it can be without bases.
+
+    ``like`` is the same build for another platform: what was walked and hashed for it is shared.
 
     Raises:
         InputError: context-missing, context-unreadable, dockerfile-missing, dockerfile-syntax, bad-ignore-file,
@@ -266,7 +279,7 @@ def load_build(spec: BuildSpec) -> Build:
     problems = [*dockerfile.problems, *plan.problems, *ignore_problems]
     if problems:
         raise problems_error(problems)
-    build = Build(spec, source, plan=plan, rules=rules)
+    build = Build(spec, source, plan=plan, rules=rules, like=like)
     if spec.is_native and build.reach.obstacles:
         raise build.reach.obstacles[0]
     if build.reach.problems:

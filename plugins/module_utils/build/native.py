@@ -42,7 +42,12 @@ _OCI_LAYERS = {
 
 
 def build_image(
-    build: Build, *, bases: Mapping[Base, BaseImage], sink: BlobSink, work_folder: str | None = None
+    build: Build,
+    *,
+    bases: Mapping[Base, BaseImage],
+    sink: BlobSink,
+    work_folder: str | None = None,
+    inputs: InputsKey | None = None,
 ) -> Manifest:
     """Build the image and publish it by digest in ``sink``; return its manifest.
 
@@ -50,7 +55,7 @@ def build_image(
     Each file of the context is read once here; memory grows with the number of files, not with their sizes.
     Temporary files, at most one layer at a time and the unpacked layers that files are copied out of, lie in
     ``work_folder`` (None: the system's folder for them) and are gone afterwards. The labels KEY_LABEL and INPUTS_LABEL
-    hold the inputs key and its fields. Building again gives the same manifest and moves nothing.
+    hold the inputs key and its fields, or those of ``inputs`` instead. Building again gives the same manifest and moves nothing.
 
     Raises:
         InputError: bad-build-bases; copy-source-missing, copy-source-outside, copy-conflict, unknown-owner,
@@ -69,7 +74,7 @@ def build_image(
     finally:
         shop.close()
     layers = [*_base_layers(result.image, sink), *result.layers]
-    raw_config = _config(build, result, inputs=_inputs(build, bases))
+    raw_config = _config(build, result, inputs=inputs or _inputs(build, bases))
     config = Descriptor.of(raw_config, media_types.OCI_CONFIG)
     _publish_bytes(raw_config, config, sink=sink)
     raw = manifest_json(config, layers)
@@ -113,12 +118,7 @@ def _base_layers(image: BaseImage | None, sink: BlobSink) -> list[Descriptor]:
 
 def _inputs(build: Build, bases: Mapping[Base, BaseImage]) -> InputsKey:
     digests: dict[Base, Digest] = {base: bases[base].digest for base in build.bases}
-    return build.inputs_key(digests, has_triggers=any(_has_triggers(bases[base]) for base in build.bases))
-
-
-def _has_triggers(image: BaseImage) -> bool:
-    settings = image.config.fields.optional_object("config")
-    return settings is not None and bool(settings.texts("OnBuild"))
+    return build.inputs_key(digests, has_triggers=any(bases[base].config.has_triggers for base in build.bases))
 
 
 def _config(build: Build, result: StageRun, *, inputs: InputsKey) -> bytes:

@@ -41,6 +41,7 @@ class StoredImage(t.Protocol):
     config: ImageConfig | None
     names: tuple[Reference, ...]
     missing: tuple[Digest, ...]
+    index_size: int
 
 
 class ImageDirectory(t.Protocol):
@@ -89,6 +90,7 @@ class LayoutEngine:
             engine=self.name,
             platform=host_platform(),
             blobs=frozenset(blobs - lacking),
+            whole={row.index_digest: row.index_size for row in rows if row.index_digest and row.index_size},
         )
 
     def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:

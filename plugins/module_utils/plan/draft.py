@@ -105,11 +105,14 @@ class Draft:
 
     def push(self, name: Reference, *, source: Held, remote: Identity | None, cause: str) -> None:
         """Plan to make ``name`` at its registry, which points at ``remote``, point at what ``source`` holds."""
-        is_exact = self.observed.abilities.sends_exact
-        digest = source.identity.manifest_digest if isinstance(source.identity, Identity) and is_exact else None
+        is_exact, digest, size = self.observed.abilities.sends_exact, None, 0
+        if isinstance(source.identity, Identity) and is_exact:
+            index = self.observed.whole_index(source.identity)
+            digest = index or source.identity.manifest_digest
+            size = self.observed.whole[index] if index is not None else source.size
         previous = remote.digest if remote is not None else None
         pending = _MADE_ANEW_TEXT if isinstance(source.identity, Identity) else _PENDING_TEXT
-        before, after, size = str(previous or ""), str(digest or ""), source.size if is_exact else 0
+        before, after = str(previous or ""), str(digest or "")
         self._note(f"{name} (registry)", before=before, after=after or pending)
         basics = _Basics(self._next_id, name, cause, _needs(source), digest, previous, before, after, size)
         same = (other for other, target in self.world.names.items() if target.is_same_image(source.identity))

@@ -255,7 +255,7 @@ def _plan_build(draft: Draft, item: DesiredImage) -> _Content:
         raise TypeError("only an item with a build is planned here")
     image = draft.observed.by_name.get(name)
     previous = image.identity.digest if image is not None else None
-    cause = build_cause(build, image)
+    cause = build_cause(build, image, observed=draft.observed)
     if image is not None and not cause:
         reason = "rebuild: never" if build.rebuild == "never" else "its inputs did not change"
         return _Content(str(name), held(image), previous, reason)
@@ -263,7 +263,14 @@ def _plan_build(draft: Draft, item: DesiredImage) -> _Content:
     waited_for = next((base for base in bases if isinstance(draft.world.names[base].identity, Pending)), None)
     if waited_for is not None and image is not None and build.rebuild == "changed" and image.is_complete:
         cause = f"its base {waited_for.familiar} is built in this run"
-    return _Content(str(name), draft.build(name, build=build, cause=cause), previous, cause)
+    share = build.share
+    if share is not None and share.found is not None:
+        cause = f"built before in the fleet ({cause})"
+        return _Content(str(name), draft.pull(name, resolved=share.found, cause=cause), previous, cause)
+    target = draft.build(name, build=build, cause=cause)
+    if share is not None and share.reference.tag is not None:  # without one its key is not known yet
+        draft.push(share.reference, source=target, remote=share.former, cause="shared with the fleet")
+    return _Content(str(name), target, previous, cause)
 
 
 def _plan_tag(draft: Draft, tag: Reference, *, source: Held, keeps_existing: bool) -> None:
@@ -291,6 +298,9 @@ def _is_at_registry(identity: Identity, remote: Identity, *, observed: Observed)
 
     An engine that makes manifests anew keeps the config only: any digest that the host knows this config by tells it.
     """
+    index = observed.whole_index(identity)
+    if index is not None:
+        return remote.digest == index
     if remote.digest in identity.digests:
         return True
     if observed.abilities.sends_exact or remote.digest is None:

@@ -217,7 +217,7 @@ def is_wrong_platform(item: DesiredImage, image: LocalImage, *, observed: Observ
     return not image.platform.satisfies(item.platform or observed.platform)
 
 
-def build_cause(build: DesiredBuild, image: LocalImage | None) -> str:
+def build_cause(build: DesiredBuild, image: LocalImage | None, *, observed: Observed) -> str:
     """Return why ``build`` must be carried out where the host has ``image`` under its name, or "" when it need not."""
     if image is None:
         return "not on the host"
@@ -225,7 +225,10 @@ def build_cause(build: DesiredBuild, image: LocalImage | None) -> str:
         return damage_of(image)
     if build.rebuild == "always":
         return "rebuild: always"
-    if build.rebuild == "never" or image.labels.get(build.key_label) == build.key:
+    if image.labels.get(build.key_label) == build.key:
+        is_whole = not build.platforms or observed.whole_index(image.identity) is not None
+        return "" if is_whole else "images of its other platforms are missing or damaged"
+    if build.rebuild == "never":
         return ""
     return f"its inputs changed: {build.change}" if build.change else "its inputs changed"
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import typing as t
 
 from ..build.base import BaseImage
+from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.errors import NotFoundError
 from ..model.image_config import parse_config
-from ..model.manifest import stored_manifest
+from ..model.index import Index
+from ..model.manifest import parse_manifest, stored_manifest
 from ..model.reference import Reference, parse_reference
 from ..plan.questions import Question, local_image, names_made_by, question_for
 from .resolve import resolve_image
 
 if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..build.base import Base
     from ..model.digest import Digest
     from ..model.host import LocalImage, Observed
@@ -84,6 +88,9 @@ class Bases:
             return arriving.descriptor.digest
         image = None if asks_registry else self._local(base)
         digest = image and (image.identity.digest or image.identity.config_digest)
+        if not digest and not asks_registry:
+            of_index = self._of_index(base)
+            digest = of_index and of_index.digest
         if digest:  # the config's, when it was built here and no registry knows it
             return digest
         try:
@@ -97,6 +104,27 @@ class Bases:
                 subject=base.reference,
             ) from error
 
+    def digests(self, wanted: Sequence[Base], *, asks_registry: bool) -> dict[Base, Digest]:
+        """Return what each base means; one that is ``wanted`` for several platforms means one index for all of them.
+
+        Raises:
+            ImagesError: as ``digest``.
+        """
+        names = [base.reference for base in wanted]
+        found: dict[Base, Digest] = {}
+        shared: dict[str, Digest] = {}
+        for base in sorted(wanted, key=lambda base: self._local(base) is None):  # what is on the host goes first
+            digest = shared.get(base.reference) or self.digest(base, asks_registry=asks_registry)
+            if names.count(base.reference) > 1 and (asks_registry or self._serves_all(base, digest)):
+                shared[base.reference] = digest
+            found[base] = digest
+        return {base: found[base] for base in wanted}
+
+    def _serves_all(self, base: Base, digest: Digest) -> bool:
+        """Tell whether ``digest`` is what a tag means whatever the platform: an index, or what the registry told."""
+        image = self._local(base)
+        return image is None or image.identity.index_digest == digest
+
     def image(self, base: Base, digest: Digest) -> BaseImage:
         """Return the base of exactly ``digest``: its tag may have moved since the key was made.
 
@@ -108,10 +136,29 @@ class Bases:
             content = self._session.content()
             manifest = stored_manifest(image.identity.manifest_digest, read=content.read)
             return BaseImage(digest, manifest, parse_config(content.read(manifest.config)), content)
+        of_index = self._of_index(base)
+        if of_index is not None and of_index.digest == digest:
+            return of_index
         resolved, config = self.remote(base, digest)
         if resolved.manifest is None:
             raise TypeError("a question that knows no digest is answered with a manifest")
         return BaseImage(digest, resolved.manifest, config, self._session.registry(resolved.reference))
+
+    def _of_index(self, base: Base) -> BaseImage | None:
+        """Return the base out of the index that its name on the host came from, where this store holds it whole."""
+        image = self._observed.find(self._reference(base))
+        if image is None or image.identity.index_digest is None or self._session.daemon is not None:
+            return None
+        content, digest = self._session.content(), image.identity.index_digest
+        try:
+            index = parse_manifest(content.read(Descriptor("", digest, UNKNOWN_SIZE)), subject=base.reference)
+            chosen = index.choose(base.platform) if isinstance(index, Index) else None
+            manifest = stored_manifest(chosen.digest, read=content.read) if chosen is not None else None
+        except NotFoundError:
+            return None
+        if manifest is None or not all(content.has(part) for part in manifest.moved_blobs()):
+            return None
+        return BaseImage(digest, manifest, parse_config(content.read(manifest.config)), content)
 
     def remote(self, base: Base, digest: Digest) -> tuple[Resolved, ImageConfig]:
         """Return what the registry has for the base under ``digest``: its manifest is known, and its config.

@@ -14,10 +14,11 @@ from .build_options import build_spec
 from .build_orders import NATIVE, native_lacks, refuse_lacking, sample_order
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..build.base import BuildSpec
     from ..build.loading import Build
+    from ..build.platforms import PlatformBuilds
     from ..model.host import Observed
     from ..plan.desired import DesiredImage
     from .build_orders import Extras
@@ -26,36 +27,60 @@ if t.TYPE_CHECKING:
 
 def load_wanted(
     item: DesiredImage, options: Mapping[str, t.Any], *, extras: Extras, observed: Observed, session: Session
-) -> tuple[Build, str]:
+) -> tuple[Build | PlatformBuilds, str]:
     """Return the build that ``options`` of ``item`` order, checked, and the name of what will build it.
 
     Raises:
         UnsupportedError: build-option-unsupported; build-needs-run, dockerfile-flag or add-url where nothing runs
-            containers.
+            containers; platform-cannot-run where the machine cannot run a step.
         InputError: as load_build.
     """
-    spec = build_spec(options, platform=item.platform, host=observed.platform, is_native=session.builder is None)
-    build, engine = _load(spec), session.engine.name
-    order = sample_order(build, extras)
+    engine, several = session.engine.name, item.build.platforms if item.build is not None else ()
+    if several and session.builder is not None:
+        from .platform_builds import NO_INDEX
+
+        refuse_lacking([NO_INDEX], engine=engine, path=item.path)
+    builds = _load(
+        [
+            build_spec(options, platform=platform, host=observed.platform, is_native=session.builder is None)
+            for platform in several or (item.platform,)
+        ]
+    )
+    build, order = builds[0], sample_order(builds[0], extras)
+    whole: Build | PlatformBuilds = build
+    if several:
+        from ..build.platforms import PlatformBuilds
+
+        whole = PlatformBuilds(builds)
     if session.builder is not None:
         refuse_lacking(session.builder.lacks(order), engine=engine, path=item.path)
-        return build, session.builder.builder_of(order)
+        return whole, session.builder.builder_of(order)
     if build.spec.is_native:
         refuse_lacking(native_lacks(order), engine=engine, path=item.path)
-        return build, NATIVE
+        return whole, NATIVE
     from ..build import buildah
+    from ..build.foreign_steps import refuse_foreign_steps
 
     refuse_lacking(buildah.lacks(order), engine=engine, path=item.path)
-    return build, buildah.BUILDER
+    for one in builds:
+        refuse_foreign_steps(one, machine=observed.platform)
+    return whole, buildah.BUILDER
 
 
-def _load(spec: BuildSpec) -> Build:
-    """Return the build; where it cannot be native and buildah is there, one in containers."""
+def _load(specs: Sequence[BuildSpec]) -> list[Build]:
+    """Return the builds; where one cannot be native and buildah is there, all in containers."""
     try:
-        return load_build(spec)
+        return _load_each(specs)
     except UnsupportedError:
         from ..build.buildah import buildah_is_there
 
-        if not spec.is_native or not buildah_is_there():
+        if not specs[0].is_native or not buildah_is_there():
             raise
-        return load_build(spec._replace(is_native=False))
+        return _load_each([spec._replace(is_native=False) for spec in specs])
+
+
+def _load_each(specs: Sequence[BuildSpec]) -> list[Build]:
+    builds: list[Build] = []
+    for spec in specs:
+        builds.append(load_build(spec, like=builds[0] if builds else None))
+    return builds

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 
     from ..build.base import Base
     from ..build.loading import Build
+    from ..build.platforms import PlatformBuilds
     from ..model.build_order import Built
     from ..model.digest import Digest
     from ..model.host import Identity, Observed
@@ -36,7 +37,7 @@ class Loaded(t.NamedTuple):
     ``is_for_engine``: the engine builds it itself.
     """
 
-    build: Build
+    build: Build | PlatformBuilds
     extras: Extras
     is_for_engine: bool
     asks_registry: bool
@@ -96,8 +97,10 @@ def carry_out(spec: object, *, session: Session) -> Built:
         return store_builds.carry_out(spec, session=session)
     if isinstance(spec, engine_builds.EngineBuild):
         return engine_builds.carry_out(spec, session=session)
-    from . import shared_builds
+    from . import platform_builds, shared_builds
 
+    if isinstance(spec, platform_builds.IndexBuild):
+        return platform_builds.carry_out(spec, session=session)
     if isinstance(spec, shared_builds.SharedBuild):
         return shared_builds.carry_out(spec, build=lambda own: carry_out(own, session=session), session=session)
     raise TypeError("a build action holds what with_keys prepared")
@@ -157,7 +160,7 @@ def _with_key(
     build, _extras, _is_for_engine, asks_registry = loaded = wanted.spec
     image = observed.by_name.get(item.wanted) if isinstance(item.wanted, Reference) else None
     pending = tuple(base for base in build.bases if bases.is_pending(base))
-    digests = {base: bases.digest(base, asks_registry=asks_registry) for base in build.bases if base not in pending}
+    digests = bases.digests([base for base in build.bases if base not in pending], asks_registry=asks_registry)
     labels = image.labels if image is not None else {}
     key, change = ("", "") if pending else _key(build, labels, digests=digests)
     names = tuple(bases.name_of(base) for base in build.bases)
@@ -196,6 +199,12 @@ def _with_platforms(desired: Desired, observed: Observed, *, session: Session) -
 
 def _prepared(loaded: Loaded, *, digests: Mapping[Base, Digest], bases: Bases) -> object:
     """Return what ``carry_out`` takes. Bases are opened now: one that does not exist is told by check mode, too."""
+    from ..build.platforms import PlatformBuilds
+
+    if isinstance(loaded.build, PlatformBuilds):
+        from . import platform_builds
+
+        return platform_builds.prepare(loaded.build, loaded.extras, digests=digests, bases=bases)
     if loaded.is_for_engine:
         from . import engine_builds
 
@@ -205,7 +214,7 @@ def _prepared(loaded: Loaded, *, digests: Mapping[Base, Digest], bases: Bases) -
     return store_builds.prepare(loaded.build, loaded.extras, digests=digests, bases=bases)
 
 
-def _key(build: Build, labels: Mapping[str, str], *, digests: Mapping[Base, Digest]) -> tuple[str, str]:
+def _key(build: Build | PlatformBuilds, labels: Mapping[str, str], *, digests: Mapping[Base, Digest]) -> tuple[str, str]:
     """Return the key of the inputs, and what they differ in from those of an image with ``labels``; "" if in nothing.
 
     Only bases whose configs were read tell whether they have triggers, so the label is asked before a key is made.

@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 
     from ..model.digest import Digest
     from ..model.output import Output
+    from ..model.platform import Platform
     from ..plan.desired import InUse
 
     Params = Mapping[str, t.Any]
@@ -95,12 +96,13 @@ def read_build(params: Params) -> Desired:
     reader = Reader(params)
     names = reader.names(params["name"], "name")[:1]
     _refuse_pin(reader, names, path="name")
+    platforms = reader.platforms(params["platform"], "platform")
     item = DesiredImage(
         "name",
         names,
-        platform=reader.platform(params["platform"], "platform"),
+        platform=_one(platforms),
         tags=reader.new_names(params["repository"], "repository"),
-        build=_read_build(reader, params, path=""),
+        build=_read_build(reader, params, path="", platforms=platforms),
         push=reader.pushes(params["push"], "push", own=names),
         outputs=_read_outputs(reader, params, path="outputs"),
     )
@@ -123,18 +125,21 @@ def _read_item(reader: Reader, row: Params, *, path: str, params: Params) -> Des
     if not is_present and given:
         reader.problem(f"{path}.{given[0]}", "an absent image has none", fix="remove it, or set state: present")
         return None
-    build = None
+    platform_text, platform_path = row["platform"], f"{path}.platform"
+    if not platform_text:
+        platform_text, platform_path = params["platform"], "platform"
+    build, platforms = None, t.cast("tuple[Platform, ...]", ())
     if row["build"] is not None:
         names = names[:1]
         _refuse_pin(reader, names, path=f"{path}.image")
-        build = _read_build(reader, row["build"], path=f"{path}.build.")
-    platform_text = row["platform"] or params["platform"]
+        platforms = reader.platforms(platform_text, platform_path)
+        build = _read_build(reader, row["build"], path=f"{path}.build.", platforms=platforms)
     item = DesiredImage(
         path,
         names,
         is_present=is_present,
         pull=pull_policy(row["pull"] or params["pull"]),
-        platform=reader.platform(platform_text, f"{path}.platform" if row["platform"] else "platform"),
+        platform=_one(platforms) if build is not None else reader.platform(platform_text, platform_path),
         tags=reader.new_names(row["tags"], f"{path}.tags"),
         build=build,
         push=reader.pushes(row["push"], f"{path}.push", own=names),
@@ -143,14 +148,23 @@ def _read_item(reader: Reader, row: Params, *, path: str, params: Params) -> Des
     return item if names else None
 
 
-def _read_build(reader: Reader, options: Params, *, path: str) -> DesiredBuild:
+def _one(platforms: Sequence[Platform]) -> Platform | None:
+    """Return the platform that an image is for; None for the host's own, or where there are several."""
+    return platforms[0] if len(platforms) == 1 else None
+
+
+def _read_build(reader: Reader, options: Params, *, path: str, platforms: Sequence[Platform]) -> DesiredBuild:
     """Return the build as it was asked for; its key is known when its bases are."""
     from .build_problems import build_problems
 
     for problem in build_problems(options, path=path, defaults=reader.defaults):
         reader.problem(*problem[:2], fix=problem.fix)
     share = reader.repository(options["share"], f"{path}share") if options["share"] else None
-    return DesiredBuild("", "", dict(options), options["rebuild"], share=Share(share) if share is not None else None)
+    several = tuple(platforms) if len(platforms) > 1 else ()
+    if several and share is not None:
+        reader.problem(f"{path}share", "an image for several platforms cannot be shared", fix="push it, or name one")
+    shared = Share(share) if share is not None else None
+    return DesiredBuild("", "", dict(options), options["rebuild"], platforms=several, share=shared)
 
 
 def _read_outputs(reader: Reader, options: Params, *, path: str) -> tuple[Output, ...]:

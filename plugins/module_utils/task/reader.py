@@ -120,6 +120,11 @@ class Reader:
             self._keep(error, path)
             return None
 
+    def platforms(self, text: str | None, path: str) -> tuple[Platform, ...]:
+        """Return the platforms that ``text`` lists with commas between, each once; none when none is given."""
+        found = (self.platform(part.strip() or text, path) for part in (text.split(",") if text else ()))
+        return tuple(dict.fromkeys(platform for platform in found if platform is not None))
+
     def pushes(self, value: object, path: str, *, own: Sequence[Reference | ImageId]) -> tuple[Reference, ...]:
         """Return where to push: ``value`` is true for the image's ``own`` name, or a list of references."""
         if isinstance(value, (list, tuple)):

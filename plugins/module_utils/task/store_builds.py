@@ -17,9 +17,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..build.base import Base, BaseImage
+    from ..build.inputs import InputsKey
     from ..build.loading import Build
-    from ..model.build_order import BuildOrder
     from ..model.digest import Digest
+    from ..model.manifest import Manifest
     from .bases import Bases
     from .build_orders import Extras
     from .session import Session
@@ -51,32 +52,50 @@ def carry_out(ordered: StoreBuild, *, session: Session) -> Built:
     Raises:
         ImagesError: layers of a base cannot be fetched, the context changed meanwhile, or a step fails.
     """
-    build, bases = ordered.build, dict(ordered.bases)
+    bases = opened(ordered, session)
+    has_triggers = any(image.config.has_triggers for image in bases.values())
+    digests = {base: image.digest for base, image in bases.items()}
+    inputs = ordered.build.inputs_key(digests, has_triggers=has_triggers)
+    manifest, builder = build(ordered, bases=bases, inputs=inputs, session=session)
+    return Built(Identity(manifest.descriptor.digest, manifest.config.digest), builder)
+
+
+def opened(ordered: StoreBuild, session: Session) -> dict[Base, BaseImage]:
+    """Return every base of the build, with those that were built before it.
+
+    Raises:
+        ImagesError: one cannot be read.
+    """
+    bases = dict(ordered.bases)
     if ordered.pending:
         from .bases import Bases
 
         now = Bases(session.engine.observe(), session=session)
         bases.update((base, now.image(base, now.digest(base))) for base in ordered.pending)
+    return bases
+
+
+def build(
+    ordered: StoreBuild, *, bases: Mapping[Base, BaseImage], inputs: InputsKey, session: Session
+) -> tuple[Manifest, str]:
+    """Build upon ``bases``, which are all that it needs; return the manifest, and what built it.
+
+    Raises:
+        ImagesError: as ``carry_out``.
+    """
     # Beside the blobs there is room for a layer; the system's folder for temporary files may be memory.
     content, folder = session.content(), session.scratch()
-    if build.spec.is_native:
+    if ordered.build.spec.is_native:
         from ..build.native import build_image
 
-        manifest, builder = build_image(build, bases=bases, sink=content, work_folder=folder), NATIVE
-    else:
-        from ..build.buildah import BUILDER, build_with_buildah
+        return build_image(ordered.build, bases=bases, sink=content, work_folder=folder, inputs=inputs), NATIVE
+    from ..build.buildah import BUILDER, build_with_buildah
 
-        order, builder = _order(ordered, bases), BUILDER
-        defaults = session.defaults._replace(tag="latest")
-        manifest = build_with_buildah(
-            build, order=order, bases=bases, sink=content, work_folder=folder, defaults=defaults
-        )
-    return Built(Identity(manifest.descriptor.digest, manifest.config.digest), builder)
-
-
-def _order(ordered: StoreBuild, bases: Mapping[Base, BaseImage]) -> BuildOrder:
-    build = ordered.build
-    has_triggers = any(image.config.has_triggers for image in bases.values())
-    key = build.inputs_key({base: image.digest for base, image in bases.items()}, has_triggers=has_triggers)
-    labels = {**build.spec.labels, KEY_LABEL: key.key, INPUTS_LABEL: key.label}
-    return build_order(build, ordered.extras, labels=labels, secrets=read_secrets(ordered.extras.secrets))
+    labels = {**ordered.build.spec.labels, KEY_LABEL: inputs.key, INPUTS_LABEL: inputs.label}
+    secrets = read_secrets(ordered.extras.secrets)
+    order = build_order(ordered.build, ordered.extras, labels=labels, secrets=secrets)
+    defaults = session.defaults._replace(tag="latest")
+    manifest = build_with_buildah(
+        ordered.build, order=order, bases=bases, sink=content, work_folder=folder, defaults=defaults
+    )
+    return manifest, BUILDER
