@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import typing as t
@@ -50,6 +51,19 @@ def odd_archive() -> bytes:
     return raw.getvalue()
 
 
+def packed(mode: t.Literal["w:", "w:xz", "w:bz2"], name: str) -> bytes:
+    """Return a tar, compressed as ``mode`` says, of one file and a link to it."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode=mode) as tar:
+        info = tarfile.TarInfo(f"{name}/inner")
+        info.size, info.mode, info.mtime = len(name), 0o640, 1_500_000_000
+        tar.addfile(info, io.BytesIO(name.encode()))
+        link = tarfile.TarInfo(f"{name}-link")
+        link.type, link.linkname = tarfile.SYMTYPE, f"{name}/inner"
+        tar.addfile(link)
+    return raw.getvalue()
+
+
 CONTEXT: dict[str, str | bytes] = {
     "a.txt": "a\n",
     "b.txt": "b\n",
@@ -69,6 +83,12 @@ CONTEXT: dict[str, str | bytes] = {
     "root/usr/bin/tool!": "tool",
     "root/bin": "->usr/bin",
     "odd.tar.gz": odd_archive(),
+    "more.tar.xz": packed("w:xz", "xz"),
+    "more.tar.bz2": packed("w:bz2", "bz2"),
+    "plain.tar": packed("w:", "plain"),
+    "note.gz": gzip.compress(b"a note, and no archive\n", mtime=0),
+    ".profile": "umask 022\n",
+    ".config/tool.ini": "[tool]\n",
 }
 
 
@@ -166,6 +186,129 @@ SHAPES = {
         FROM scratch
         COPY ["näme with space", "/dëst dir/"]
         COPY ["näme with space/ünï.txt", "a.txt", "/x y/"]
+        """,
+    "python-service": """
+        ARG APP=/srv/app
+        FROM scratch AS wheels
+        ARG APP
+        WORKDIR $APP
+        COPY app/lib/*.py wheels/
+        FROM scratch
+        ARG APP
+        ENV PYTHONUNBUFFERED=1 PYTHONPATH=$APP:${PYTHONPATH:-/usr/lib/python}
+        WORKDIR $APP
+        COPY --from=wheels $APP/wheels lib
+        COPY app ./
+        EXPOSE 8000/tcp 9000
+        USER 10001:10001
+        HEALTHCHECK --start-period=3s CMD python -c "import app"
+        CMD ["python", "-m", "app"]
+        """,
+    "static-site": """
+        FROM scratch AS build
+        WORKDIR /site
+        COPY . .
+        FROM scratch
+        LABEL maintainer="Web <web@example.org>"
+        COPY --from=build --chown=101:101 /site/app /usr/share/nginx/html
+        COPY root/etc/passwd root/etc/group /etc/
+        COPY --from=build /site/a.txt /etc/nginx/conf.d/default.conf
+        EXPOSE 80
+        EXPOSE 443 80/tcp
+        STOPSIGNAL SIGQUIT
+        ENTRYPOINT ["/docker-entrypoint.sh"]
+        CMD ["nginx", "-g", "daemon off;"]
+        """,
+    "go-binary": """
+        ARG FINAL=scratch
+        FROM scratch AS certs
+        COPY a.txt /etc/ssl/certs/ca-certificates.crt
+        FROM ${FINAL}
+        COPY --from=certs /etc/ssl/certs /etc/ssl/certs
+        COPY --chmod=0555 run.sh /bin/server
+        USER 65532:65532
+        ENTRYPOINT ["/bin/server"]
+        CMD ["--listen=:8080"]
+        """,
+    "chosen-stage": """
+        FROM scratch AS common
+        ENV A=1 B=2
+        COPY a.txt /common
+        FROM common AS full
+        COPY app /app
+        FROM common AS slim
+        ENV B=$A$B
+        COPY b.txt /slim
+        FROM slim AS final
+        LABEL flavour=chosen
+        COPY --from=full /app/lib /from-full
+        """,
+    "labels-and-args": """
+        FROM scratch
+        ARG VERSION=1.2.3
+        ARG REVISION
+        ARG CREATED="2026-01-01T00:00:00Z"
+        LABEL org.opencontainers.image.version=$VERSION \\
+              org.opencontainers.image.revision="${REVISION:-unknown}" \\
+              org.opencontainers.image.created=$CREATED
+        LABEL description="a text over \\
+        two lines" empty=""
+        LABEL org.opencontainers.image.version="${VERSION}-1"
+        ENV APP_VERSION=${VERSION:+set} NEXT=${VERSION:-x}
+        COPY a.txt /opt/app-${VERSION}/
+        """,
+    "entry-and-command": """
+        FROM scratch AS base
+        CMD ["from", "base"]
+        ENTRYPOINT ["/base"]
+        HEALTHCHECK CMD /probe
+        FROM base AS middle
+        ENTRYPOINT exec /middle "$@"
+        FROM middle
+        HEALTHCHECK NONE
+        CMD run --all
+        STOPSIGNAL 9
+        SHELL ["/bin/ash", "-eo", "pipefail", "-c"]
+        """,
+    "packed-twice": """
+        FROM scratch
+        ADD more.tar.xz more.tar.bz2 /unpacked/
+        ADD plain.tar /plain
+        ADD note.gz /notes/
+        COPY more.tar.xz /kept.tar.xz
+        ADD --chown=3:4 note.gz /owned/
+        """,
+    "dots-and-slashes": """
+        FROM scratch
+        COPY ./app/. /dot
+        COPY app/ /slash/
+        COPY .profile .config/ /home/
+        COPY /a.txt //double//slash
+        COPY app/lib/../main.py ./up.py
+        WORKDIR /work
+        COPY a.txt .
+        COPY app/lib ../beside
+        ADD b.txt new/name
+        """,
+    "windows-line-ends": """
+        FROM scratch\r
+        # a comment\r
+        COPY a.txt \\\r
+            b.txt \\\r
+            /both/\r
+        ENV A=1\r
+        WORKDIR /x\r
+        CMD ["x"]\r
+        """,
+    "volumes-and-tools": """
+        FROM scratch AS tools
+        COPY root/usr/bin /bin
+        COPY run.sh /bin/entry
+        FROM tools
+        COPY --from=tools /bin /usr/local/bin
+        VOLUME /var/lib/data
+        VOLUME ["/var/log", "/var/lib/data"]
+        MAINTAINER nobody <nobody@example.org>
         """,
     "no-shell-form-lost": """
         # escape=`

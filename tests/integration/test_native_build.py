@@ -105,3 +105,32 @@ def test_a_build_on_a_base_equals_what_buildah_builds(buildah: Buildah, tmp_path
     assert load_build(spec).is_current(
         ours.config["config"]["Labels"]["images.fleet.build.key"], {base: image.digest for base, image in bases.items()}
     )
+
+
+HEREDOCS = """
+        FROM scratch
+        ARG WHO=fleet
+        COPY <<EOF <<-"RAW" /texts/
+        hello ${WHO}, \\$HOME
+        EOF
+        \t\tas written: ${WHO}
+        \tRAW
+        COPY --chown=3:4 --chmod=600 <<EOF a.txt /mixed/
+        one
+        EOF
+        ADD <<EOF /named
+        EOF
+        """
+
+
+def test_heredocs_are_the_files_that_buildah_copies(buildah: Buildah, tmp_path: Path) -> None:
+    """buildah of this age knows no heredocs: it copies files with the text that each of them means."""
+    means = {"texts/EOF": "hello fleet, $HOME\n", "texts/RAW": "as written: ${WHO}\n", "mixed/EOF": "one\n", "named": ""}
+    steps = (
+        "FROM scratch\nCOPY texts /texts\nCOPY --chown=3:4 --chmod=600 mixed/EOF a.txt /mixed/\nCOPY named /named\n"
+    )
+    context = write(tmp_path / "theirs", {**CONTEXT, **means, "Dockerfile": steps})
+    theirs = FolderSource(buildah.build(context)).read()
+    own = write(tmp_path / "ours", {**CONTEXT, "Dockerfile": dedent(HEREDOCS)})
+    _, manifest = native(tmp_path / "store", BuildSpec(str(own), HERE))
+    assert read_layout(tmp_path / "store", manifest).files == theirs.files
