@@ -70,6 +70,8 @@ def read_signatures(repository: Repository, raw: bytes, *, media_type: str, plac
     signatures: list[Signature] = []
     damaged: list[str] = []
     foreign: list[str] = []
+    if len(manifest.layers) > MOST_SIGNATURES:
+        damaged.append(f"{place}: only the first {MOST_SIGNATURES} of {len(manifest.layers)} signatures were looked at")
     for at, layer in enumerate(manifest.layers[:MOST_SIGNATURES], start=1):
         where = f"{place}, signature {at}"
         try:
@@ -78,8 +80,6 @@ def read_signatures(repository: Repository, raw: bytes, *, media_type: str, plac
             damaged.append(f"{where}: {error.why or error.what}")
         else:
             foreign += [f"{where}: keyless, by a certificate"] * bool(layer.annotations.get(CERTIFICATE))
-    if len(manifest.layers) > MOST_SIGNATURES:
-        damaged.append(f"{place}: only the first {MOST_SIGNATURES} of {len(manifest.layers)} signatures were looked at")
     return Reading(tuple(signatures), tuple(damaged), tuple(foreign))
 
 
