@@ -9,6 +9,7 @@ Changeset Format" with its ``manifest.json``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import posixpath
@@ -22,8 +23,8 @@ from ..model.fields import Fields
 from ..model.host import Identity
 from ..model.image_config import parse_config
 from ..model.index import Index
-from ..model.manifest import Manifest, manifest_json, parse_manifest
-from ..model.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from ..model.manifest import Manifest, manifest_json, parse_image_manifest, parse_manifest
+from ..model.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, is_index
 from ..model.output import Written
 from ..wire.streams import pieces
 from .archives import BLOCK, Spool
@@ -37,6 +38,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..wire.streams import ReadStream
+    from .base import BlobSource
 
 INDEX_FILE = "index.json"
 MANIFEST_FILE = "manifest.json"
@@ -92,6 +94,12 @@ class ImageArchive:
         config = parse_config(self._read(self._path(manifest.config.digest)), subject=name or "the archive")
         return BaseImage(manifest.descriptor.digest, manifest, config, self), name
 
+    def index_digest(self) -> Digest | None:
+        """Return the digest of an image for several platforms, None for one of a single platform."""
+        found = parse_manifest(self._read(INDEX_FILE), media_type=OCI_INDEX, subject=INDEX_FILE)
+        entries = [entry for entry in found.manifests if is_index(entry.media_type)] if isinstance(found, Index) else []
+        return entries[0].digest if entries else None
+
     def _layout_images(self) -> Iterator[tuple[Manifest, str]]:
         document = parse_manifest(self._read(INDEX_FILE), media_type=OCI_INDEX, subject=INDEX_FILE)
         waiting = [(entry, "") for entry in document.manifests] if isinstance(document, Index) else []
@@ -117,9 +125,7 @@ class ImageArchive:
             paths = [posixpath.normpath(path) for path in row.texts("Layers")]
             if len(paths) != len(diff_ids):
                 raise _bad(f"{len(paths)} layers are there, and {len(diff_ids)} in the config")
-            layers = [
-                Descriptor(OCI_LAYER, digest, self._spool(path).size) for digest, path in zip(diff_ids, paths)
-            ]
+            layers = [Descriptor(OCI_LAYER, digest, self._spool(path).size) for digest, path in zip(diff_ids, paths)]
             self._blobs.update(zip(diff_ids, paths))
             self._blobs[config.digest] = posixpath.normpath(row.text("Config"))
             document = manifest_json(config, layers)
@@ -158,9 +164,10 @@ def image_in(file: t.IO[bytes], *, is_layout: bool) -> Written | None:
         if not archive.has(INDEX_FILE if is_layout else MANIFEST_FILE):
             return None
         image, name = archive.image()
+        index = archive.index_digest() if is_layout else None
     except ImagesError:  # whatever is wrong with it: it is written anew
         return None
-    return Written(identity_of(image), name)
+    return Written(identity_of(image) if index is None else Identity(index_digest=index), name)
 
 
 def identity_of(image: BaseImage) -> Identity:
@@ -168,20 +175,25 @@ def identity_of(image: BaseImage) -> Identity:
     return Identity(None, image.config.digest, None, (image.manifest.descriptor.digest,))
 
 
-def write_layout_archive(file: t.IO[bytes], image: BaseImage, *, name: str) -> None:
-    """Write an OCI image layout with one image; the same image gives the same bytes.
+def write_layout_archive(file: t.IO[bytes], image: BaseImage, *, name: str, index: Index | None = None) -> None:
+    """Write an OCI image layout with one image, or with all of ``index``; the same image gives the same bytes.
 
     Raises:
-        IntegrityError: digest-mismatch or size-mismatch.
+        IntegrityError: digest-mismatch.
         ImagesError: a blob cannot be read.
     """
-    manifest = image.manifest
-    entry = manifest.descriptor._replace(platform=image.config.platform, annotations={IMAGE_NAME: name, REF_NAME: name})
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json()]}
+    names, manifests = {IMAGE_NAME: name, REF_NAME: name}, [image.manifest]
+    entry = image.manifest.descriptor._replace(platform=image.config.platform, annotations=names)
+    if index is not None:
+        manifests = [_stored(child, image.source) for child in index.manifests]
+        entry = index.descriptor._replace(annotations=names)
     _add(file, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-    _add(file, INDEX_FILE, _json(index))
-    _add(file, _blob_path(manifest.descriptor), manifest.raw)
-    for blob in manifest.blobs():
+    _add(file, INDEX_FILE, _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json()]}))
+    if index is not None:
+        _add(file, _blob_path(index.descriptor), index.raw)
+    for manifest in manifests:
+        _add(file, _blob_path(manifest.descriptor), manifest.raw)
+    for blob in {blob.digest: blob for manifest in manifests for blob in manifest.blobs()}.values():
         _add_stream(file, _blob_path(blob), image.source.open(blob), expected=blob)
     file.write(bytes(2 * BLOCK))
 
@@ -192,7 +204,7 @@ def write_saved_archive(file: t.IO[bytes], image: BaseImage, *, name: str, folde
     Compressed layers are unpacked in ``folder`` first, one at a time.
 
     Raises:
-        PeerError: bad-layer; IntegrityError: digest-mismatch or size-mismatch.
+        PeerError: bad-layer; IntegrityError: digest-mismatch.
         ImagesError: a blob cannot be read.
     """
     layers, diff_ids = image.manifest.layers, image.config.diff_ids
@@ -240,14 +252,27 @@ def _add_stream(file: t.IO[bytes], path: str, stream: ReadStream, *, expected: D
         stream.close()
     is_size_wrong = size != expected.size
     if is_size_wrong or hasher.hexdigest() != expected.digest.encoded:
-        raise IntegrityError(
-            "A part of an image is not what its digest promised",
-            code="digest-mismatch",
-            why=f"{size} bytes instead of {expected.size}" if is_size_wrong else f"it is {hasher.hexdigest()}",
-            fix="pull or build the image again",
-            subject=str(expected.digest),
-        )
+        why = f"{size} bytes instead of {expected.size}" if is_size_wrong else f"it is {hasher.hexdigest()}"
+        raise _not_as_promised(expected, why)
     file.write(bytes(-size % BLOCK))
+
+
+def _stored(entry: Descriptor, source: BlobSource) -> Manifest:
+    with contextlib.closing(source.open(entry)) as stream:
+        raw = b"".join(pieces(stream))
+    if Digest.of(raw) != entry.digest:
+        raise _not_as_promised(entry, f"it is {Digest.of(raw)}")
+    return parse_image_manifest(raw, media_type=entry.media_type, subject=str(entry.digest))
+
+
+def _not_as_promised(part: Descriptor, why: str) -> IntegrityError:
+    return IntegrityError(
+        "A part of an image is not what its digest promised",
+        code="digest-mismatch",
+        why=why,
+        fix="pull or build the image again",
+        subject=str(part.digest),
+    )
 
 
 def _blob_path(blob: Descriptor) -> str:

@@ -29,6 +29,7 @@ from .root_files import write_root_archive, write_root_folder
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..model.index import Index
     from ..model.output import Output
     from .base import BaseImage
 
@@ -79,8 +80,8 @@ def written(output: Output, *, records: str) -> Written | None:
         return Written(identity, is_intact=record.state == _state(path))
 
 
-def write_output(output: Output, image: BaseImage, *, name: str, records: str) -> None:
-    """Let ``output`` hold ``image``, in one step: what was there stays until then.
+def write_output(output: Output, image: BaseImage, *, name: str, records: str, index: Index | None = None) -> None:
+    """Let ``output`` hold ``image``, in one step: what was there stays until then. ``oci`` holds all of ``index``.
 
     Raises:
         ConflictError: output-in-the-way: what nothing here wrote came there meanwhile.
@@ -95,18 +96,18 @@ def write_output(output: Output, image: BaseImage, *, name: str, records: str) -
         if output.form == "local":
             _write_folder(output, image, path=path, name=name, record=record, records=records)
         else:
-            _write_file(output, image, path=path, name=name)
+            _write_file(output, image, path=path, name=name, index=index)
         if not output.is_whole_image:
             _keep(path, records, record._replace(node=_node(path), state=_state(path)))
 
 
-def _write_file(output: Output, image: BaseImage, *, path: str, name: str) -> None:
+def _write_file(output: Output, image: BaseImage, *, path: str, name: str, index: Index | None) -> None:
     folder, status = os.path.dirname(path), _status(path)
     handle, draft = tempfile.mkstemp(_PARTIAL, f".{os.path.basename(path)}.", folder)
     try:
         with open(handle, "wb") as file:
             if output.form == "oci":
-                write_layout_archive(file, image, name=name)
+                write_layout_archive(file, image, name=name, index=index)
             elif output.form == "docker":
                 write_saved_archive(file, image, name=name, folder=folder)
             else:
@@ -122,9 +123,7 @@ def _write_file(output: Output, image: BaseImage, *, path: str, name: str) -> No
     _sync(folder)
 
 
-def _write_folder(
-    output: Output, image: BaseImage, *, path: str, name: str, record: _Record, records: str
-) -> None:
+def _write_folder(output: Output, image: BaseImage, *, path: str, name: str, record: _Record, records: str) -> None:
     folder = os.path.dirname(path)
     fresh = tempfile.mkdtemp(_PARTIAL, f".{os.path.basename(path)}.", folder)
     try:

@@ -53,7 +53,8 @@ def write(output: Output, *, name: Reference, identity: Identity, session: Sessi
         ImagesError: as ``write_output``, or the engine does not give the image.
     """
     with _image(identity, name=name, session=session, folder=os.path.dirname(output.dest)) as image:
-        write_output(output, image, name=str(name), records=cache_folder())
+        index = _whole_index(identity.index_digest, session=session) if output.form == "oci" else None
+        write_output(output, image, name=str(name), records=cache_folder(), index=index)
 
 
 @contextlib.contextmanager
@@ -75,6 +76,21 @@ def _image(identity: Identity, *, name: Reference, session: Session, folder: str
             spool.write(chunk)
     with contextlib.closing(spool.file):
         yield ImageArchive(spool.file).image(identity)[0]
+
+
+def _whole_index(digest: Digest | None, *, session: Session) -> Index | None:
+    """Return an index if all its images are here, as those of a build for several platforms are."""
+    if digest is None or session.archiver is not None:
+        return None
+    content = session.content()
+    try:
+        index = parse_manifest(content.read(Descriptor("", digest, UNKNOWN_SIZE)), subject=str(digest))
+        if not isinstance(index, Index):
+            return None
+        manifests = [stored_manifest(entry.digest, read=content.read) for entry in index.manifests]
+    except NotFoundError:
+        return None
+    return index if all(content.has(blob) for manifest in manifests for blob in manifest.blobs()) else None
 
 
 def _chosen(index: Digest | None, *, name: Reference, session: Session) -> Digest:
