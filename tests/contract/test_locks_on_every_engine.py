@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.fleet.images.tests.contract.test_life_of_an_image import put
 from ansible_collections.fleet.images.tests.contract.test_mirrors_everywhere import put_at
-from ansible_collections.fleet.images.tests.support.images import make_image, make_index, push
+from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex, make_image, make_index, push
 from ansible_collections.fleet.images.tests.support.lifecycle import FOREIGN, HOST, UNMADE, Repository, kinds
 from ansible_collections.fleet.images.tests.support.locks import entry_of, lock_of
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy
@@ -37,7 +37,7 @@ def test_a_tag_that_moved_after_locking_changes_nothing_and_no_registry_is_asked
     ours, foreign = make_image({"a": b"1"}, platform=HOST), make_image({"a": b"2"}, platform=FOREIGN)
     index, single = make_index([foreign, ours]), put(repository, "single")
     repository.push("index", index)
-    names = {f"{repository}:index": index, f"{repository}:single": single}
+    names: dict[str, MadeImage | MadeIndex] = {f"{repository}:index": index, f"{repository}:single": single}
     options: dict[str, t.Any] = {"lock": lock_of(names), "images": [{"image": name} for name in names]}
     put(repository, "index", "moved")
     put(repository, "single", "moved too")
@@ -88,7 +88,7 @@ def test_locked_bytes_come_from_a_mirror_and_are_known_again_without_it(
     proxy, repository = counted
     ours, foreign = make_image({"a": b"1"}, platform=HOST), make_image({"a": b"2"}, platform=FOREIGN)
     index, single = make_index([foreign, ours]), put(repository, "single")
-    names = {f"{repository}:index": index, f"{repository}:single": single}
+    names: dict[str, MadeImage | MadeIndex] = {f"{repository}:index": index, f"{repository}:single": single}
     put_at(registry, repository, single)
     push(registry, f"hub/{repository.path}", index, tag="cached")
     mirrors = [{"registry": proxy.host, "location": f"{registry.host}/hub"}]
