@@ -133,6 +133,26 @@ options:
       - Whether all that the build adds becomes one layer.
     type: bool
     default: false
+  share:
+    description:
+      - Repository through which hosts share what they build, like V(registry.example.com/team/builds). A build that is
+        due is looked for there first, under a tag made of the key of its inputs, and pulled when it is there.
+      - Otherwise it is built, and pushed there. Of several hosts that are about to build the same, one does, and the
+        others wait for its result. They wait no longer than O(deadline). A host that stops in the middle is followed by
+        another one after half a minute.
+      - The hosts must be allowed to push there. The registry is asked only when a build is due.
+      - With O(rebuild=always) every host builds. What starts from an image that the same task builds is not shared.
+    type: str
+  disk_margin:
+    description:
+      - What must stay free where the engine keeps its images, after what is to be pulled instead of built, see
+        O(share). Otherwise the task fails before it pulls anything, also in check mode.
+      - Write it like V(512MiB), V(1GB) or V(0). What is to be pulled counts as it is transferred. Unpacked it is more.
+      - A negative size lets a pull start although so much is lacking. That can be right with Docker and Podman, which
+        do not tell the layers that they have, so all layers of an image count.
+      - Where the room cannot be seen, as with a daemon on another machine, nothing is checked.
+    type: str
+    default: 200MiB
   platform:
     description:
       - Platform to build for, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the
@@ -313,7 +333,7 @@ actions:
       sample: []
     builder:
       description: Only of a build. What builds it. C(native) is the builder of this collection. It may also be
-        C(buildah), or what the engine builds with.
+        C(buildah), or what the engine builds with. With O(share) it is C(another host) after waiting for that one.
       type: str
       returned: when RV(actions[].action) is C(build)
       sample: native

@@ -188,6 +188,16 @@ options:
               - Whether all that the build adds becomes one layer.
             type: bool
             default: false
+          share:
+            description:
+              - Repository through which hosts share what they build, like V(registry.example.com/team/builds). A build that is
+                due is looked for there first, under a tag made of the key of its inputs, and pulled when it is there.
+              - Otherwise it is built, and pushed there. Of several hosts that are about to build the same, one does, and the
+                others wait for its result. They wait no longer than O(deadline). A host that stops in the middle is followed by
+                another one after half a minute.
+              - The hosts must be allowed to push there. The registry is asked only when a build is due.
+              - With O(images[].build.rebuild=always) every host builds. What starts from an image that the same task builds is not shared.
+            type: str
       push:
         description:
           - Where the image is pushed to. V(true) stands for its own name, a list holds other names.

@@ -11,8 +11,10 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .digest import Digest
     from .host import Identity
     from .platform import Platform
+    from .reference import Reference
 
 
 class Secret(t.NamedTuple):

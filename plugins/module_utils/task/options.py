@@ -152,6 +152,7 @@ BUILD_RESULT: Spec = {
     "platform": PULL["platform"],
     "repository": {"type": "list", "elements": "str", "aliases": ["target_names"]},  # "target" is a build stage here
     "push": {"type": "bool", "default": False},
+    "disk_margin": PULL["disk_margin"],
 }
 
 INFO: Spec = {
