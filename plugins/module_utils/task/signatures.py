@@ -39,8 +39,13 @@ def verifier_of(params: Params) -> Verifier | None:
     problems = rule_problems(params)
     if problems:
         raise InputError.of(problems)
-    rows = params.get("verify")
-    return Verifier([_rule(row) for row in rows]) if rows else None
+    rules = rules_of(params)
+    return Verifier(rules) if rules else None
+
+
+def rules_of(params: Params) -> list[Rule]:
+    """Return the rules of the option ``verify``, which must be free of problems."""
+    return [_rule(row) for row in params.get("verify") or ()]
 
 
 def rule_problems(params: Params) -> list[Problem]:
@@ -117,10 +122,15 @@ def _row_problems(row: Params, *, path: str) -> list[Problem]:
     if policy != "signed" and keys:
         problems.append(Problem(f"{path}.keys", f"policy {policy} needs none", "leave keys out, or set policy: signed"))
     problems += _key_problems(keys, path=f"{path}.keys")
-    if identity not in _NAMED_KINDS and not is_registry(identity.partition("/")[0]):
+    if identity not in _NAMED_KINDS and not _is_beginning(identity):
         fix = "write repository, exact, any, or the beginning of names, like ghcr.io/team"
         problems.append(Problem(f"{path}.identity", f"{identity!r} does not start with a registry", fix))
     return problems
+
+
+def _is_beginning(text: str) -> bool:
+    """Tell whether names may start with ``text``: a registry, and a path or none."""
+    return is_registry(text.partition("/")[0]) and not text.endswith("/")
 
 
 def _key_problems(keys: Sequence[str], *, path: str) -> list[Problem]:
