@@ -620,20 +620,9 @@ error:
 
 import typing as t
 
-from ..module_utils.task.desired import read_state
 from ..module_utils.task.options import PULL, STATE, VERIFY
 from ..module_utils.task.run import Builder, Checks, run_task
-
-if t.TYPE_CHECKING:
-    from ..module_utils.plan.desired import Desired
-
-
-def read(params: t.Mapping[str, t.Any]) -> Desired:
-    if params["lock"] in (None, ""):
-        return read_state(params)
-    from ..module_utils.task.locked import read_locked_state
-
-    return read_locked_state(params)
+from ..module_utils.task.state import read_image_state
 
 
 def open_builder() -> Builder:
@@ -651,7 +640,7 @@ def open_checks(params: t.Mapping[str, t.Any]) -> Checks:
 def main() -> None:
     options = {**PULL, **STATE, **VERIFY}
     either = [("images", "from_file")]
-    run_task(read, options=options, builder=open_builder, checks=open_checks, required_one_of=either)
+    run_task(read_image_state, options=options, builder=open_builder, checks=open_checks, required_one_of=either)
 
 
 if __name__ == "__main__":
