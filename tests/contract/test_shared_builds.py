@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Shared builds on every engine: what it built and pushed is what it, or another host with it, pulls and finds at rest."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleet.images.tests.support.images import make_image
+from ansible_collections.fleet.images.tests.support.lifecycle import kinds
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from ansible_collections.fleet.images.tests.support.engine_hosts import EngineHost
+    from ansible_collections.fleet.images.tests.support.lifecycle import Repository
+
+NAME = "docker.io/team/app:1"
+
+
+def test_what_was_built_comes_back_by_a_pull(engine_host: EngineHost, repository: Repository, tmp_path: Path) -> None:
+    repository.push("base", make_image({"etc/base": b"base"}))
+    (tmp_path / "Dockerfile").write_text(f"FROM {repository}:base\nCOPY app /app\n")
+    (tmp_path / "app").write_text("one")
+    params = {"name": "team/app:1", "path": str(tmp_path), "share": str(repository)}
+    announced = engine_host.announce("image_build", **params)
+    built = engine_host.do("image_build", **params)
+    assert kinds(announced) == kinds(built) == ["build", "push"]
+    assert [row["image"] for row in announced["actions"]] == [row["image"] for row in built["actions"]]
+    (tag,) = (tag for tag in repository.registry.tags(repository.path) if tag.startswith("build-") and "claim" not in tag)
+    assert built["actions"][1]["digest"] == repository.digest(tag)
+    engine_host.rest("image_build", **params)
+    first = engine_host.images()
+    assert list(first) == [NAME, *(name for name in first if name != NAME)]
+
+    engine_host.settle("image_rmi", name="team/app:1")
+    pulled = engine_host.settle("image_build", **params)
+    assert kinds(pulled) == ["pull"]
+    assert pulled["images"][0]["cause"] == "built before in the fleet (not on the host)"
+    assert engine_host.images()[NAME] == first[NAME]
+    assert not [name for name in engine_host.images() if "build-" in name]
+
+    (tmp_path / "app").write_text("two")
+    changed = engine_host.do("image_build", **params)
+    assert kinds(changed) == ["build", "push"]
+    engine_host.rest("image_build", **params)
+    (tmp_path / "app").write_text("one")
+    back = engine_host.settle("image_build", **params)
+    assert kinds(back) == ["pull"]
+    assert engine_host.images()[NAME] == first[NAME]
