@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shared builds on every engine: what it built and pushed is what it, or another host with it, pulls and finds at rest."""
+"""Shared builds on every engine: what it built and pushed is what it pulls, and finds at rest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def test_what_was_built_comes_back_by_a_pull(engine_host: EngineHost, repository
     built = engine_host.do("image_build", **params)
     assert kinds(announced) == kinds(built) == ["build", "push"]
     assert [row["image"] for row in announced["actions"]] == [row["image"] for row in built["actions"]]
-    (tag,) = (tag for tag in repository.registry.tags(repository.path) if tag.startswith("build-") and "claim" not in tag)
+    tags = repository.registry.tags(repository.path)
+    (tag,) = (tag for tag in tags if tag.startswith("build-") and "claim" not in tag)
     assert built["actions"][1]["digest"] == repository.digest(tag)
     engine_host.rest("image_build", **params)
     first = engine_host.images()
