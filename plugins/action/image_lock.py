@@ -44,7 +44,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         here = {**task_vars, "ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         if self._task.delegate_to:
             here["ansible_delegated_vars"] = {self._task.delegate_to: here}
-        given, self._connection = self._connection, connection_loader.get("ansible.legacy.local", self._play_context)
+        given: t.Any = self._connection
+        self._connection = connection_loader.get("ansible.legacy.local", self._play_context)
         try:
             answer: dict[str, t.Any] = self._execute_module(
                 module_name="fleet.images.image_lock", module_args=arguments, task_vars=here
