@@ -61,6 +61,7 @@ class ImageArchive:
 
         self._file = file
         try:
+            file.seek(0)
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 self._members = {posixpath.normpath(info.name): info for info in tar}
         except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError) as error:
