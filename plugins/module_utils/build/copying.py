@@ -159,9 +159,12 @@ class _Copier:
         self.put_paths.add(parts)
 
     def _dressed(self, entry: Entry) -> Entry:
-        """Return ``entry`` with the owner and permissions asked for; hard links stay the same object."""
+        """Return ``entry`` with the owner and permissions asked for.
+
+        Hard links stay one object, but another one than what was copied: a copy is no further name of its source.
+        """
         owner, mode = self._target.owner, self._target.mode
-        if owner is None and mode is None:
+        if owner is None and mode is None and not entry.is_linked:
             return entry
         dressed = self._twins.get(id(entry))
         if dressed is None:
