@@ -110,9 +110,10 @@ class _Compose:
 
     def _take(self, file: SourceFile, place: str, *, service: Service) -> None:
         gathered = self._gathered
-        if service.get("pull_policy") == "build" or (service.get("build") and not service.get("image")):
+        has_image = service.get("image") not in (None, "")
+        if service.get("pull_policy") == "build" or (service.get("build") and not has_image):
             gathered.skipped(file, place, why="built and not pulled, so no image is taken from there")
-        elif service.get("image"):
+        elif has_image:
             image = self._text(file, service["image"], place=f"{place}.image")
             platform = self._text(file, service.get("platform") or "", place=f"{place}.platform")
             if image is not None and platform is not None:

@@ -113,6 +113,7 @@ services:
   e: {extends: f}
   f: {extends: e}
   g: text
+  i: {image: no}
   h: {image: redis, volumes: [{type: image, target: /x}]}
 include: [there.yaml]
 """
@@ -123,6 +124,7 @@ include: [there.yaml]
         "compose.yaml: services.f.extends: goes in a circle",
         "compose.yaml: services.e.extends: goes in a circle",
         "compose.yaml: services.g: must be a mapping",
+        "compose.yaml: services.i.image: must be a text",
         "compose.yaml: services.h.volumes[0].source: must be a text",
         "there.yaml: cannot be read: No such file or directory",
         "compose.yaml: services.b.image: 'Redis' is not an image reference: 'library/Redis' is not a repository path: "
