@@ -16,8 +16,8 @@ description:
   - Returns the digest that the name of an image has at its registry now. It is what an engine would pull.
   - The registry is asked from the control node, each time that the expression is evaluated. With several names, the
     registries are asked at the same time. A mirror is never asked what a tag means.
-  - If several tasks or hosts must get the same digest, keep it with M(ansible.builtin.set_fact) and C(run_once), or
-    use a lock.
+  - If several tasks or hosts must get the same digest, keep it with C(set_fact) and C(run_once), or use a
+    lock.
 options:
   _terms:
     description:
@@ -108,6 +108,8 @@ extends_documentation_fragment:
 requirements:
   - requests (Python library) on the control node
 seealso:
+  - module: fleet.images.image_lock
+    description: Resolve the tags of a whole fleet once.
   - module: fleet.images.image_info
     description: Its option O(fleet.images.image_info#module:remote) asks registries from the target.
   - plugin: fleet.images.reference
