@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 DOCUMENTATION = r"""
 name: familiar
 short_description: Shorten the name of a container image
@@ -56,6 +54,8 @@ _value:
   type: str
   sample: redis:7
 """
+
+import typing as t
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 DOCUMENTATION = r"""
 name: reference
 short_description: Take the name of a container image apart
@@ -93,6 +91,8 @@ _value:
       type: str
       sample: ghcr.io/team/app:1.2
 """
+
+import typing as t
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 DOCUMENTATION = r"""
 name: digest
 short_description: Ask a registry for the digest of a container image
@@ -141,6 +139,8 @@ _list:
   elements: str
   sample: ["sha256:4f2c1e9d7b6a58301c2d3e4f5061728394a5b6c7d8e9f0011223344556677889"]
 """
+
+import typing as t
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
