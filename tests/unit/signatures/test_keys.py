@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import InputError
 from ansible_collections.fleet.images.plugins.module_utils.signatures.keys import read_key
 from ansible_collections.fleet.images.tests.support import signing
+from ansible_collections.fleet.images.tests.support.programs import require, run
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -37,12 +38,10 @@ def test_keys_are_read_from_their_text_or_from_a_file(kind: str, tmp_path: Path)
 
 
 def test_the_fingerprint_is_what_openssl_makes_of_the_key() -> None:
+    require("openssl")
     maker = signing.signer()
-    der = subprocess.run(
-        ["openssl", "pkey", "-pubin", "-outform", "DER"], input=maker.pem.encode(), capture_output=True, check=True
-    ).stdout
-    digest = subprocess.run(["openssl", "dgst", "-sha256", "-binary"], input=der, capture_output=True, check=True)
-    text = subprocess.run(["base64"], input=digest.stdout, capture_output=True, check=True).stdout.decode()
+    der = run(["openssl", "pkey", "-pubin", "-outform", "DER"], input_bytes=maker.pem.encode())
+    text = run(["base64"], input_bytes=run(["openssl", "dgst", "-sha256", "-binary"], input_bytes=der)).decode()
     assert read_key(maker.pem).fingerprint == "SHA256:" + text.strip().rstrip("=")
 
 
@@ -94,3 +93,32 @@ def test_without_the_library_the_error_says_what_to_install() -> None:
         env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
     )
     assert done.stdout.startswith("cryptography-missing install python3-cryptography")
+
+
+#: How openssl makes a key of each kind, and how it signs with it.
+OPENSSL = {
+    "ecdsa": (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["-digest", "sha256"]),
+    "ed25519": (["-algorithm", "ED25519"], []),
+    "rsa": (["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], ["-digest", "sha256"]),
+    "rsa-pss": (
+        ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+        ["-digest", "sha256", "-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:max"],
+    ),
+    "rsa-pss-digest": (
+        ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+        ["-digest", "sha256", "-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:digest"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OPENSSL)
+def test_what_openssl_signs_is_accepted(kind: str, tmp_path: Path) -> None:
+    require("openssl")
+    makes, signs = OPENSSL[kind]
+    private, message = tmp_path / "key.pem", tmp_path / "message"
+    message.write_bytes(b"text")
+    run(["openssl", "genpkey", *makes, "-out", private])
+    key = read_key(run(["openssl", "pkey", "-in", private, "-pubout"]).decode())
+    signature = run(["openssl", "pkeyutl", "-sign", "-inkey", private, "-rawin", "-in", message, *signs])
+    assert key.has_signed(b"text", signature)
+    assert not key.has_signed(b"texts", signature)

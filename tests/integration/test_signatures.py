@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The option verify on hosts: what is not signed is not pulled, and what is there is not asked for again."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.fleet.images.tests.support import images, signing
+from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repository
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+TEAM = signing.signer()
+OTHER = signing.signer(name="other")
+SIGNED_BY_TEAM = [{"pattern": "*", "keys": [TEAM.pem]}]
+
+
+def push(repository: Repository, tag: str = "1", *, seed: int = 1) -> images.MadeIndex:
+    """Push an index, and return it."""
+    made = images.make_index([
+        images.make_image({"a": b"%d" % seed}, platform=platform) for platform in ("linux/amd64", "linux/arm64")
+    ])
+    repository.push(tag, made)
+    return made
+
+
+def sign(repository: Repository, digest: str, by: signing.Signer = TEAM) -> None:
+    """Sign a digest under its tag."""
+    layer = signing.signed(str(repository), digest, by)
+    signing.push_tagged(repository.registry, repository.path, digest, layer)
+
+
+def asks(module: str, repository: Repository, tag: str = "1", **given: t.Any) -> dict[str, t.Any]:
+    """Return the options that want an image and nothing else."""
+    name = f"{repository}:{tag}"
+    wanted = {"name": [name]} if module == "image_pull" else {"images": [{"image": name, "pull": "newer"}]}
+    return {**wanted, "verify": SIGNED_BY_TEAM, **given}
+
+
+MODULES = pytest.mark.parametrize("module", ["image_pull", "image_state"])
+
+
+@MODULES
+def test_a_signed_image_is_pulled_and_an_unsigned_one_is_not(module: str, host: Host, repository: Repository) -> None:
+    made = push(repository)
+    error = host.refuse(module, **asks(module, repository))
+    assert (error["class"], error["code"]) == ("IntegrityError", "signature-missing")
+    sign(repository, made.digest, OTHER)
+    assert host.refuse(module, **asks(module, repository))["code"] == "signature-invalid"
+    sign(repository, made.digest)
+    done = host.settle(module, **asks(module, repository))
+    assert [row["digest"] for row in done["images"]] == [made.digest]
+
+
+@MODULES
+def test_a_tag_that_moved_to_an_unsigned_image_stays_where_it_is_on_the_host(
+    module: str, host: Host, repository: Repository
+) -> None:
+    sign(repository, push(repository).digest)
+    host.settle(module, **asks(module, repository))
+    moved = push(repository, seed=2)
+    assert host.refuse(module, **asks(module, repository))["code"] == "signature-missing"
+    sign(repository, moved.digest)
+    host.settle(module, **asks(module, repository))
+
+
+def test_a_tag_that_moved_to_what_the_host_has_under_another_name_is_checked_too(
+    host: Host, repository: Repository
+) -> None:
+    push(repository, "unsigned", seed=2)
+    host.settle("image_pull", name=[f"{repository}:unsigned"])
+    sign(repository, push(repository).digest)
+    host.settle("image_pull", **asks("image_pull", repository))
+    push(repository, seed=2)
+    assert host.refuse("image_pull", **asks("image_pull", repository))["code"] == "signature-missing"
+
+
+def test_a_host_that_has_all_asks_for_no_signature(host: Host, repository: Repository) -> None:
+    push(repository)
+    host.settle("image_pull", name=[f"{repository}:1"])
+    for policy in ("missing", "always"):
+        assert host.do("image_pull", **asks("image_pull", repository, pull=policy))["changed"] is False
+    assert f"{repository.path}/manifests/sha256-" not in repository.registry.log.read_text(encoding="utf-8")
+
+
+def test_bundles_serve_hosts_too(host: Host, repository: Repository) -> None:
+    made = push(repository)
+    bundle = signing.bundle(signing.statement(made.digest), TEAM)
+    entry = signing.push_referrer(repository.registry, repository.path, made, bundle)
+    signing.push_list(repository.registry, repository.path, made.digest, [entry])
+    host.settle("image_pull", **asks("image_pull", repository))
+
+
+def test_all_images_that_are_not_signed_are_told_at_once(host: Host, repository: Repository) -> None:
+    sign(repository, push(repository, "1").digest)
+    push(repository, "2", seed=2)
+    push(repository, "3", seed=3)
+    names = [f"{repository}:{tag}" for tag in "123"]
+    error = host.refuse("image_pull", name=names, verify=SIGNED_BY_TEAM)
+    assert error["code"] == "apply-failed"
+    assert sorted(error["failed"]) == names[1:]
+    assert {row["code"] for row in error["failed"].values()} == {"signature-missing"}
+
+
+def test_the_most_exact_rule_decides_for_each_image(host: Host, repository: Repository, tmp_path: Path) -> None:
+    key = tmp_path / "team.pub"
+    key.write_text(TEAM.pem, encoding="utf-8")
+    sign(repository, push(repository, "1").digest)
+    push(repository, "2", seed=2)
+    rules: list[dict[str, t.Any]] = [
+        {"pattern": "*", "policy": "reject"},
+        {"pattern": str(repository), "keys": [str(key)]},
+        {"pattern": f"{repository}:2", "policy": "accept"},
+    ]
+    host.settle("image_pull", name=[f"{repository}:1", f"{repository}:2"], verify=rules)
+    other = Repository(repository.registry, f"{repository.path}x")
+    sign(other, push(other).digest)
+    assert host.refuse("image_pull", **asks("image_pull", other, verify=rules))["code"] == "image-rejected"
+
+
+def test_an_image_that_no_rule_is_for_is_refused(host: Host, repository: Repository) -> None:
+    push(repository)
+    rules = [{"pattern": "ghcr.io", "policy": "accept"}]
+    assert host.refuse("image_pull", **asks("image_pull", repository, verify=rules))["code"] == "signature-rule-missing"
+
+
+@MODULES
+def test_mistakes_in_rules_are_told_beside_all_others(module: str, host: Host, repository: Repository) -> None:
+    rules = [{"pattern": "a b"}, {"pattern": "*", "keys": ["team.pub"]}]
+    error = host.refuse(module, **asks(module, repository, verify=rules, platform="/"))
+    told = [problem["path"] for problem in error["problems"]]
+    assert told[-3:] == ["verify[0].pattern", "verify[0].keys", "verify[1].keys[0]"]
+    assert "platform" in told
+
+
+def test_a_key_that_is_not_on_the_host_is_told_by_its_path(host: Host, repository: Repository) -> None:
+    push(repository)
+    rules = [{"pattern": "*", "keys": ["/nowhere/team.pub"]}]
+    error = host.refuse("image_pull", **asks("image_pull", repository, verify=rules))
+    assert (error["code"], error["subject"]) == ("key-unreadable", "/nowhere/team.pub")
