@@ -133,6 +133,30 @@ options:
       - Whether all that the build adds becomes one layer.
     type: bool
     default: false
+  outputs:
+    description:
+      - Files and folders on the target that the image is also written to. Each is written again when it does not hold
+        this image, or changed since it was written.
+      - The image stays on the host. A destination that goes from this list stays as it is.
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description:
+          - V(oci) is a tar archive with an OCI image layout, and V(docker) one for C(docker load). Both hold the image
+            with its name. V(oci) holds a build for several platforms as a whole, all others that of the host.
+          - V(tar) is a tar archive with the files of the image, and V(local) a folder with them. As a user without
+            root, the files in the folder belong to that user.
+        type: str
+        required: true
+        choices: [local, tar, oci, docker]
+      dest:
+        description:
+          - Absolute path on the target. The folder that it lies in must exist.
+          - It gets its new content in one step. For V(local) the whole folder is replaced, so a folder that is not
+            empty and was not written by such a task is refused.
+        type: path
+        required: true
   share:
     description:
       - Repository through which hosts share what they build, like V(registry.example.com/team/builds). A build that is
@@ -229,6 +253,14 @@ EXAMPLES = r"""
       COPY app.toml /etc/app/app.toml
       USER 1000
 
+- name: Build an image, and keep it as an archive to carry to hosts without a network
+  fleet.images.image_build:
+    name: team/app:1.2
+    path: /srv/app
+    outputs:
+      - type: docker
+        dest: /srv/images/app-1.2.tar
+
 - name: Build with steps that run, and with a secret that stays out of the image
   fleet.images.image_build:
     engine: docker
@@ -279,7 +311,8 @@ images:
       type: bool
       sample: true
     action:
-      description: The first thing to do, one of C(pull), C(build), C(tag), C(untag), C(push) and C(none).
+      description: The first thing to do, one of C(pull), C(build), C(tag), C(untag), C(push),
+        C(write) and C(none).
       type: str
       sample: build
     cause:
@@ -302,11 +335,11 @@ actions:
       type: int
       sample: 1
     action:
-      description: One of C(pull), C(build), C(tag), C(untag) and C(push).
+      description: One of C(pull), C(build), C(tag), C(untag), C(push) and C(write).
       type: str
       sample: build
     image:
-      description: The name that changes, here or (C(push)) at its registry.
+      description: The name that changes, here or (C(push)) at its registry, or the name of the image that is written.
       type: str
       sample: docker.io/team/site:2026.11
     digest:
@@ -337,6 +370,16 @@ actions:
       type: str
       returned: when RV(actions[].action) is C(build)
       sample: native
+    type:
+      description: Only of a write. The form, as in the option.
+      type: str
+      returned: when RV(actions[].action) is C(write)
+      sample: oci
+    dest:
+      description: Only of a write. Where it goes.
+      type: str
+      returned: when RV(actions[].action) is C(write)
+      sample: /srv/images/app.tar
 diff:
   description: The names that change. Texts for people; use RV(actions) in playbooks.
   type: dict

@@ -188,15 +188,42 @@ options:
               - Whether all that the build adds becomes one layer.
             type: bool
             default: false
+          outputs:
+            description:
+              - Files and folders on the target that the image is also written to. Each is written again when it does
+                not hold this image, or changed since it was written.
+              - The image stays on the host. A destination that goes from this list stays as it is.
+            type: list
+            elements: dict
+            suboptions:
+              type:
+                description:
+                  - V(oci) is a tar archive with an OCI image layout, and V(docker) one for C(docker load). Both hold
+                    the image with its name. V(oci) holds a build for several platforms as a whole, all others that of
+                    the host.
+                  - V(tar) is a tar archive with the files of the image, and V(local) a folder with them. As a user
+                    without root, the files in the folder belong to that user.
+                type: str
+                required: true
+                choices: [local, tar, oci, docker]
+              dest:
+                description:
+                  - Absolute path on the target. The folder that it lies in must exist.
+                  - It gets its new content in one step. For V(local) the whole folder is replaced, so a folder that is
+                    not empty and was not written by such a task is refused.
+                type: path
+                required: true
           share:
             description:
-              - Repository through which hosts share what they build, like V(registry.example.com/team/builds). A build that is
-                due is looked for there first, under a tag made of the key of its inputs, and pulled when it is there.
-              - Otherwise it is built, and pushed there. Of several hosts that are about to build the same, one does, and the
-                others wait for its result. They wait no longer than O(deadline). A host that stops in the middle is followed by
-                another one after half a minute.
+              - Repository through which hosts share what they build, like V(registry.example.com/team/builds). A
+                build that is due is looked for there first, under a tag made of the key of its inputs, and pulled
+                when it is there.
+              - Otherwise it is built, and pushed there. Of several hosts that are about to build the same, one does,
+                and the others wait for its result. They wait no longer than O(deadline). A host that stops in the
+                middle is followed by another one after half a minute.
               - The hosts must be allowed to push there. The registry is asked only when a build is due.
-              - With O(images[].build.rebuild=always) every host builds. What starts from an image that the same task builds is not shared.
+              - With O(images[].build.rebuild=always) every host builds. What starts from an image that the same task
+                builds is not shared.
             type: str
       push:
         description:
@@ -434,7 +461,8 @@ images:
       type: bool
       sample: true
     action:
-      description: The first thing to do, one of C(pull), C(build), C(tag), C(untag), C(push) and C(none).
+      description: The first thing to do, one of C(pull), C(build), C(tag), C(untag), C(push),
+        C(write) and C(none).
       type: str
       sample: pull
     cause:
@@ -457,11 +485,11 @@ actions:
       type: int
       sample: 1
     action:
-      description: One of C(pull), C(build), C(tag), C(untag) and C(push).
+      description: One of C(pull), C(build), C(tag), C(untag), C(push) and C(write).
       type: str
       sample: pull
     image:
-      description: The name that changes, here or (C(push)) at its registry.
+      description: The name that changes, here or (C(push)) at its registry, or the name of the image that is written.
       type: str
       sample: ghcr.io/team/app:1.2
     digest:
@@ -492,6 +520,16 @@ actions:
       type: str
       returned: when RV(actions[].action) is C(build)
       sample: native
+    type:
+      description: Only of a write. The form, as in the option.
+      type: str
+      returned: when RV(actions[].action) is C(write)
+      sample: oci
+    dest:
+      description: Only of a write. Where it goes.
+      type: str
+      returned: when RV(actions[].action) is C(write)
+      sample: /srv/images/app.tar
 diff:
   description: The names that change. Texts for people; use RV(actions) in playbooks.
   type: dict

@@ -87,7 +87,8 @@ def _value_schema(row: Mapping[str, t.Any], *, documented: Mapping[str, t.Any]) 
     if "choices" in row:
         schema: Schema = {"enum": list(row["choices"])}
     elif "options" in row:
-        schema = _or_null(_mapping_schema(row["options"], documented.get("suboptions", {})))
+        mapping = _mapping_schema(row["options"], documented.get("suboptions", {}))
+        schema = _or_null(_list_of(mapping) if kind == "list" else mapping)
     elif kind == "list":
         schema = {"anyOf": [_list_of(_text()), _text(), {"type": "null"}], "errorMessage": "must be a list of names"}
     elif kind == "dict":

@@ -35,8 +35,19 @@ if t.TYPE_CHECKING:
     from .transfer import Patience
 
 
-def _write_nothing(_output: Output, _name: Reference, _identity: Identity) -> t.NoReturn:
-    raise TypeError("a task with outputs says how they are written")
+class WriteOutput(t.Protocol):
+    """Writes images of the host to files and folders."""
+
+    def __call__(self, output: Output, *, name: Reference, identity: Identity) -> None:
+        """Let ``output`` hold the image ``identity`` by its ``name``.
+
+        Raises:
+            ImagesError: it cannot be read, or not be written there.
+        """
+
+
+def _write_nothing(output: Output, **_image: object) -> t.NoReturn:
+    raise TypeError(f"nobody says how {output.dest} is written")
 
 
 class Host(t.NamedTuple):
@@ -51,7 +62,7 @@ class Host(t.NamedTuple):
     build: Callable[[object], Built]
     daemon: Daemon | None = None
     keeps_index: bool = False
-    write: Callable[[Output, Reference, Identity], None] = _write_nothing
+    write: WriteOutput = _write_nothing
 
 
 def apply_plan(
@@ -202,7 +213,7 @@ class _Run:
         self._host.engine.untag(action.reference, is_used=action.is_used, prunes=action.prunes)
 
     def _write(self, action: Write) -> None:
-        self._host.write(action.output, action.reference, self._identity(action.source))
+        self._host.write(action.output, name=action.reference, identity=self._identity(action.source))
 
     def _push(self, action: Push) -> None:
         if action.reference in self._at_registry:

@@ -188,14 +188,14 @@ def write_layout_archive(file: t.IO[bytes], image: BaseImage, *, name: str, inde
     if index is not None:
         manifests = [_stored(child, image.source) for child in index.manifests]
         entry = index.descriptor._replace(annotations=names)
-    _add(file, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-    _add(file, INDEX_FILE, _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json()]}))
+    _add(file, "oci-layout", content=b'{"imageLayoutVersion":"1.0.0"}')
+    _add(file, INDEX_FILE, content=_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json()]}))
     if index is not None:
-        _add(file, _blob_path(index.descriptor), index.raw)
+        _add(file, _blob_path(index.descriptor), content=index.raw)
     for manifest in manifests:
-        _add(file, _blob_path(manifest.descriptor), manifest.raw)
+        _add(file, _blob_path(manifest.descriptor), content=manifest.raw)
     for blob in {blob.digest: blob for manifest in manifests for blob in manifest.blobs()}.values():
-        _add_stream(file, _blob_path(blob), image.source.open(blob), expected=blob)
+        _add_stream(file, _blob_path(blob), stream=image.source.open(blob), expected=blob)
     file.write(bytes(2 * BLOCK))
 
 
@@ -219,28 +219,28 @@ def write_saved_archive(file: t.IO[bytes], image: BaseImage, *, name: str, folde
         )
     config = f"{image.config.digest.encoded}.json"
     paths = [f"{digest.encoded}.tar" for digest in diff_ids]
-    _add(file, MANIFEST_FILE, _json([{"Config": config, "RepoTags": [name], "Layers": paths}]))
-    _add(file, config, image.config.raw)
+    _add(file, MANIFEST_FILE, content=_json([{"Config": config, "RepoTags": [name], "Layers": paths}]))
+    _add(file, config, content=image.config.raw)
     for path, (diff_id, layer) in dict(zip(paths, zip(diff_ids, layers))).items():
         if layer.digest == diff_id:
-            _add_stream(file, path, image.source.open(layer), expected=layer)
+            _add_stream(file, path, stream=image.source.open(layer), expected=layer)
             continue
         archive = layer_archive(image, layer, reference=name, folder=folder)
         try:
             spool = archive.unpacked()
             plain = Descriptor(OCI_LAYER, diff_id, os.fstat(spool.fileno()).st_size)
-            _add_stream(file, path, Spool(spool, 0, plain.size).open(), expected=plain)
+            _add_stream(file, path, stream=Spool(spool, 0, plain.size).open(), expected=plain)
         finally:
             archive.close()
     file.write(bytes(2 * BLOCK))
 
 
-def _add(file: t.IO[bytes], path: str, content: bytes) -> None:
+def _add(file: t.IO[bytes], path: str, *, content: bytes) -> None:
     file.write(tar_headers(path.encode(), Entry("file", 0o644, size=len(content)), mtime=0))
     file.write(content + bytes(-len(content) % BLOCK))
 
 
-def _add_stream(file: t.IO[bytes], path: str, stream: ReadStream, *, expected: Descriptor) -> None:
+def _add_stream(file: t.IO[bytes], path: str, *, stream: ReadStream, expected: Descriptor) -> None:
     """Write a member whose bytes must be as promised; closes ``stream``."""
     hasher, size = expected.digest.hasher(), 0
     file.write(tar_headers(path.encode(), Entry("file", 0o644, size=expected.size), mtime=0))

@@ -98,7 +98,7 @@ def write_output(output: Output, image: BaseImage, *, name: str, records: str, i
         else:
             _write_file(output, image, path=path, name=name, index=index)
         if not output.is_whole_image:
-            _keep(path, records, record._replace(node=_node(path), state=_state(path)))
+            _keep(path, record._replace(node=_node(path), state=_state(path)), records=records)
 
 
 def _write_file(output: Output, image: BaseImage, *, path: str, name: str, index: Index | None) -> None:
@@ -131,7 +131,7 @@ def _write_folder(output: Output, image: BaseImage, *, path: str, name: str, rec
         before = _read(path, records)
         _refuse_others(output, path, status=_status(path), record=before)
         # first, so that the folder is known as ours even if we are stopped right after it moved
-        _keep(path, records, record._replace(node=_node(fresh)))
+        _keep(path, record._replace(node=_node(fresh)), records=records)
         _swap(fresh, path)
     except BaseException:
         _remove(fresh)
@@ -216,7 +216,7 @@ def _read(path: str, records: str) -> _Record | None:
     return None
 
 
-def _keep(path: str, records: str, record: _Record) -> None:
+def _keep(path: str, record: _Record, *, records: str) -> None:
     if not records:
         return
     os.makedirs(records, mode=0o700, exist_ok=True)

@@ -168,7 +168,7 @@ def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outc
             raise TypeError("a module that builds brings a builder")
         return builder.carry_out(spec, session=session)
 
-    def write(output: Output, name: Reference, identity: Identity) -> None:
+    def write(output: Output, *, name: Reference, identity: Identity) -> None:
         if builder is None:
             raise TypeError("a module whose images have outputs brings a builder")
         builder.write(output, name=name, identity=identity, session=session)

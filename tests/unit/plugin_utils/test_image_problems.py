@@ -172,3 +172,15 @@ def test_a_control_node_without_jsonschema_is_told_what_to_install(monkeypatch: 
     assert caught.value.code == "jsonschema-missing"
     assert "Failed to import the required Python library (jsonschema)" in str(caught.value)
     assert sys.executable in str(caught.value)
+
+
+def test_options_that_are_lists_of_mappings_are_checked_entry_by_entry() -> None:
+    build = {"path": "/c", "secrets": [{"id": "a", "env": "A"}], "outputs": [{"type": "oci", "dest": "/a.tar"}]}
+    assert problems_of([{"image": "a:1", "build": build}]) == []
+    wrong = {"path": "/c", "secrets": {"id": "a"}, "outputs": [{"type": "zip", "dest": "/a.zip"}, {"type": "oci"}]}
+    told = {problem.path: problem.what for problem in problems_of([{"image": "a:1", "build": wrong}])}
+    assert told == {
+        "images[0].build.secrets": "must be a list, not a mapping",
+        "images[0].build.outputs[0].type": "'zip' is not one of local, tar, oci, docker",
+        "images[0].build.outputs[1]": "has no dest",
+    }
