@@ -61,7 +61,7 @@ def signer(kind: str = "ecdsa", name: str = "team") -> Signer:
         return Signer(edwards.sign, _pem(edwards), edwards)
     if kind.startswith("rsa"):
         long = rsa.generate_private_key(65537, 2048)
-        salts = {"rsa-pss": padding.PSS.MAX_LENGTH, "rsa-pss-short": 32}
+        salts: dict[str, t.Any] = {"rsa-pss": padding.PSS.MAX_LENGTH, "rsa-pss-short": 32}
         pad = padding.PSS(padding.MGF1(SHA256()), salts[kind]) if kind in salts else padding.PKCS1v15()
         return Signer(lambda message: long.sign(message, pad, SHA256()), _pem(long), long)
     curve = ec.generate_private_key(ec.SECP256R1())
