@@ -137,3 +137,34 @@ def test_a_lock_for_another_platform_is_told_by_every_host(repository: Repositor
         assert (error["code"], error["subject"]) == ("lock-platform-missing", "images[0]")
         assert (HOST in error["what"], FOREIGN in error["why"]) == (True, True)
         assert not (tmp_path / host).exists()
+
+
+def test_what_image_lock_writes_is_what_every_host_gets_until_it_is_locked_again(
+    repository: Repository, tmp_path: Path
+) -> None:
+    ours, foreign = make_image({"a": b"1"}, platform=HOST), make_image({"a": b"2"}, platform=FOREIGN)
+    index, base = make_index([foreign, ours]), make_image({"b": b"1"}, labels={"base": "one"})
+    repository.push("1", index)
+    repository.push("base", base)
+    build = {"dockerfile_inline": f"FROM {repository}:base\nLABEL own=yes\n"}
+    images: list[dict[str, t.Any]] = [{"image": f"{repository}:1"}, {"image": "site:1", "build": build}]
+    task = {"name": "lock", "fleet.images.image_lock": {"images": images, "path": LOCK}}
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
+
+    locking = run_playbook(plays, tmp_path / "home")
+    assert locking.returncode == 0, locking.output
+    moved, moved_base = make_image({"a": b"moved"}), make_image({"b": b"2"}, labels={"base": "two"})
+    repository.push("1", moved)
+    repository.push("base", moved_base)
+    done = converge(tmp_path, images=images, lock=LOCK)
+    assert done.returncode == 0, done.output
+    names = [Host(tmp_path / name).names() for name in HOSTS]
+    assert names[0][f"{repository}:1"] == ours.digest
+    assert names == names[:1] * len(HOSTS)
+    assert converge(tmp_path, images=images, lock=LOCK).output.count("changed=0") == len(HOSTS)
+
+    assert run_playbook(plays, tmp_path / "home").of("lock").changed
+    shown = converge(tmp_path, "--check", "--diff", images=images, lock=LOCK)
+    assert shown.output.count(f"~ pull  {repository}:1  {index.digest[:19]} -> {moved.digest[:19]}") == len(HOSTS)
+    assert shown.output.count(f"its inputs changed: base {repository}:base ") == len(HOSTS), shown.output
+    assert [Host(tmp_path / name).names() for name in HOSTS] == names
