@@ -48,7 +48,7 @@ class Build:
     def __init__(
         self, spec: BuildSpec, source: DockerfileText, *, plan: StagePlan, rules: IgnoreRules, like: Build | None = None
     ) -> None:
-        """Take what was read; ``like`` is the same build for another platform: both have one context."""
+        """Take what was read; ``like`` is the same build for another platform, or in another way: one context."""
         self.spec = spec
         self.source = source
         self.plan = plan
@@ -107,20 +107,17 @@ class Build:
         """
         return tuple(f"{error.subject}: {error.why}" for error in self.reach.obstacles)
 
-    def natively(self) -> Build:
-        """Return the same build without containers; what was walked and hashed is shared.
+    def check(self) -> None:
+        """Look for what is wrong with the files that are taken, and with the steps of a native build.
 
         Raises:
-            UnsupportedError: build-needs-run, add-url or dockerfile-flag, naming the first of ``container_steps``.
+            UnsupportedError: build-needs-run, add-url or dockerfile-flag, naming the line, for a native build.
+            InputError: context-unreadable, copy-source-missing or copy-source-outside.
         """
-        if self.reach.obstacles:
+        if self.spec.is_native and self.reach.obstacles:
             raise self.reach.obstacles[0]
-        twin = Build(
-            self.spec._replace(is_native=True), self.source, plan=self.plan, rules=self._rules, like=self._like
-        )
-        twin._context, twin._reach = self._context, self._reach
-        twin._stat_cache, twin._digests = self._stat_cache, self._digests
-        return twin
+        if self.reach.problems:
+            raise problems_error(self.reach.problems)
 
     @property
     def dockerfile_name(self) -> str:
@@ -241,7 +238,7 @@ class Build:
         if self._stat_cache is None and self.spec.cache_folder and self.spec.context:
             from .stat_cache import stat_cache
 
-            self._stat_cache = stat_cache(self.spec.cache_folder, self.spec.context)
+            self._stat_cache = stat_cache(self.spec.cache_folder, self.spec.remembered_as or self.spec.context)
         return self._stat_cache
 
     def is_current(self, key: str, base_digests: Mapping[Base, Digest]) -> bool:
@@ -262,12 +259,25 @@ class Build:
 def load_build(spec: BuildSpec, *, like: Build | None = None) -> Build:
     """Return the build that ``spec`` orders, with all of its input checked as far as it can be without bases.
 
-    ``like`` is the same build for another platform: what was walked and hashed for it is shared.
+    ``like`` is as for ``read_build``.
 
     Raises:
         InputError: context-missing, context-unreadable, dockerfile-missing, dockerfile-syntax, bad-ignore-file,
             copy-source-missing, copy-source-outside or unknown-target; all problems of one kind of check at once.
         UnsupportedError: build-needs-run, add-url or dockerfile-flag, naming the line, for a native build.
+    """
+    build = read_build(spec, like=like)
+    build.check()
+    return build
+
+
+def read_build(spec: BuildSpec, *, like: Build | None = None) -> Build:
+    """Return the build that ``spec`` orders, of which ``check`` has yet to look at the files that it takes.
+
+    ``like`` is the same build for another platform, or in another way: what was walked and hashed for it is shared.
+
+    Raises:
+        InputError: context-missing, dockerfile-missing, dockerfile-syntax, bad-ignore-file or unknown-target.
     """
     if spec.context:
         check_folder(spec.context)
@@ -279,12 +289,7 @@ def load_build(spec: BuildSpec, *, like: Build | None = None) -> Build:
     problems = [*dockerfile.problems, *plan.problems, *ignore_problems]
     if problems:
         raise problems_error(problems)
-    build = Build(spec, source, plan=plan, rules=rules, like=like)
-    if spec.is_native and build.reach.obstacles:
-        raise build.reach.obstacles[0]
-    if build.reach.problems:
-        raise problems_error(build.reach.problems)
-    return build
+    return Build(spec, source, plan=plan, rules=rules, like=like)
 
 
 def _machine() -> Platform:

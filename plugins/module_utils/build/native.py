@@ -55,7 +55,8 @@ def build_image(
     Each file of the context is read once here; memory grows with the number of files, not with their sizes.
     Temporary files, at most one layer at a time and the unpacked layers that files are copied out of, lie in
     ``work_folder`` (None: the system's folder for them) and are gone afterwards. The labels KEY_LABEL and INPUTS_LABEL
-    hold the inputs key and its fields, or those of ``inputs`` instead. Building again gives the same manifest and moves nothing.
+    hold the inputs key and its fields, or those of ``inputs``. Building again gives the same manifest and moves
+    nothing.
 
     Raises:
         InputError: bad-build-bases; copy-source-missing, copy-source-outside, copy-conflict, unknown-owner,

@@ -20,7 +20,7 @@ from .base import Description, gone, space_at
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..model.host import Space
     from ..model.platform import Platform
@@ -38,8 +38,13 @@ class Content(t.Protocol):
     def staged(self) -> frozenset[Digest]:
         """Return what was fetched and is not in containerd yet."""
 
-    def publish(self, reference: Reference, *, identity: Identity, host: Platform) -> None:
-        """Bring an image into containerd and name it; unpack it where it is the one for ``host``."""
+    def publish(
+        self, reference: Reference, *, identity: Identity, host: Platform, is_alone: bool = False
+    ) -> None:
+        """Bring an image, unless it ``is_alone`` its whole index, into containerd and name it.
+
+        It is unpacked where it is the one for ``host``.
+        """
 
     def tidy(self, grace_seconds: float) -> int:
         """Remove what was staged long ago; return the bytes freed."""
@@ -65,16 +70,17 @@ class ContainerdEngine:
         rows, held = self._ctr.images(), self._ctr.content()
         users = self._ctr.containers() if look.containers else ()
         images = [image_of(same, held=held, users=users) for same in _by_target(rows)]
+        whole: dict[Digest, int] = {}
         if look.details_of:
             from .containerd_details import detailed
 
             # the plan tells who asks for an ambiguous ID
             wanted = {image.id for image in self._observed(images).meant_by(look.details_of)}
             images = [
-                detailed(image, ctr=self._ctr, held=held, rows=rows) if image.id in wanted else image
+                detailed(image, ctr=self._ctr, held=held, rows=rows, whole=whole) if image.id in wanted else image
                 for image in images
             ]
-        return self._observed(images, blobs=frozenset(map(_digest, held)) | self._staged())
+        return self._observed(images, blobs=frozenset(map(_digest, held)) | self._staged(), whole=whole)
 
     def tag(self, reference: Reference, *, identity: Identity, platform: Platform | None) -> None:
         """See Engine. An image that was chosen from an index is named by the index, as containerd's own pull does.
@@ -87,7 +93,7 @@ class ContainerdEngine:
         named = [row.name for row in self._ctr.names_of(target)] if target is not None else []
         is_chosen = identity.index_digest is not None and identity.manifest_digest is not None
         if is_chosen or (identity.manifest_digest is not None and (not named or content.staged())):
-            content.publish(reference, identity=identity, host=host_platform())
+            content.publish(reference, identity=identity, host=host_platform(), is_alone=platform is not None)
         elif not named:
             raise gone(str(target or identity.config_digest), subject=str(reference), why="no name points at it")
         elif name not in named:
@@ -140,9 +146,16 @@ class ContainerdEngine:
     def close(self) -> None:
         """See Engine."""
 
-    def _observed(self, images: Sequence[LocalImage], *, blobs: frozenset[Digest] = frozenset()) -> Observed:
+    def _observed(
+        self,
+        images: Sequence[LocalImage],
+        *,
+        blobs: frozenset[Digest] = frozenset(),
+        whole: Mapping[Digest, int] = {},
+    ) -> Observed:
+        abilities = Abilities("target", True, True)
         return Observed(
-            images, engine=self.name, platform=host_platform(), blobs=blobs, abilities=Abilities("target", True, True)
+            images, engine=self.name, platform=host_platform(), blobs=blobs, abilities=abilities, whole=whole
         )
 
     def _staged(self) -> frozenset[Digest]:

@@ -30,12 +30,16 @@ if t.TYPE_CHECKING:
 
 
 class Documents(t.NamedTuple):
-    """What of an image's documents is there; ``missing`` are those that should be and are not."""
+    """What of an image's documents is there; ``missing`` are those that should be and are not.
+
+    ``index_size`` is in bytes, of the index with all of its images, where its name means all and all are there; else 0.
+    """
 
     manifest: Manifest | None = None
     config: ImageConfig | None = None
     platform: Platform | None = None
     missing: tuple[Digest, ...] = ()
+    index_size: int = 0
 
 
 def documents(image: LocalImage, *, ctr: Ctr, held: frozenset[str], rows: Sequence[ImageRow]) -> Documents:
@@ -49,13 +53,14 @@ def documents(image: LocalImage, *, ctr: Ctr, held: frozenset[str], rows: Sequen
     target = image.identity.index_digest or image.identity.manifest_digest
     if target is None or str(target) not in held:
         return Documents(missing=(target,) if target is not None else ())
-    document, platform = parse_manifest(ctr.document(target), subject=image.id), None
+    document, platform, index_size = parse_manifest(ctr.document(target), subject=image.id), None, 0
     if isinstance(document, Index):
         names = {*image.names, *image.digest_names}
         said = {row.labels.get(CHOSEN_LABEL, "") for row in rows if row.reference in names}
         chosen = _chosen(document, held, said=said)
         if chosen is None or str(chosen.digest) not in held:
             return Documents(missing=(chosen.digest,) if chosen is not None else ())
+        index_size = 0 if any(said) else _size_of_all(document, ctr=ctr, held=held)
         document = parse_image_manifest(ctr.document(chosen.digest), media_type=chosen.media_type, subject=image.id)
         platform = chosen.platform
     config = document.config
@@ -64,16 +69,23 @@ def documents(image: LocalImage, *, ctr: Ctr, held: frozenset[str], rows: Sequen
     if not is_config(config.media_type):
         return Documents(document, platform=platform)
     parsed = parse_config(ctr.document(config.digest), subject=image.id)
-    return Documents(document, parsed, parsed.platform)
+    return Documents(document, parsed, parsed.platform, index_size=index_size)
 
 
-def detailed(image: LocalImage, *, ctr: Ctr, held: frozenset[str], rows: Sequence[ImageRow]) -> LocalImage:
-    """Return ``image`` with what its documents tell: all digests, platform, labels, size and age."""
+def detailed(
+    image: LocalImage, *, ctr: Ctr, held: frozenset[str], rows: Sequence[ImageRow], whole: dict[Digest, int]
+) -> LocalImage:
+    """Return ``image`` with what its documents tell: all digests, platform, labels, size and age.
+
+    Where it comes from an index that is there with all of its images, the bytes of these are put into ``whole``.
+    """
     found = documents(image, ctr=ctr, held=held, rows=rows)
     manifest, config, own = found.manifest, found.config, image.identity
     identity = own
     if manifest is not None:
         identity = Identity(manifest.descriptor.digest, manifest.config.digest, own.index_digest)
+    if found.index_size and own.index_digest is not None:
+        whole[own.index_digest] = found.index_size
     return image._replace(
         identity=identity,
         platform=found.platform,
@@ -82,6 +94,19 @@ def detailed(image: LocalImage, *, ctr: Ctr, held: frozenset[str], rows: Sequenc
         labels=config.labels if config is not None else {},
         missing=found.missing,
     )
+
+
+def _size_of_all(index: Index, *, ctr: Ctr, held: frozenset[str]) -> int:
+    if not all(str(entry.digest) in held for entry in index.manifests):
+        return 0
+    sizes = {index.descriptor.digest: index.descriptor.size}
+    for entry in index.manifests:
+        manifest = parse_image_manifest(ctr.document(entry.digest), media_type=entry.media_type)
+        parts = (entry, *manifest.moved_blobs())
+        if not all(str(part.digest) in held for part in parts):
+            return 0
+        sizes.update((part.digest, part.size) for part in parts)
+    return sum(sizes.values())
 
 
 def _chosen(index: Index, held: frozenset[str], *, said: Collection[str]) -> Descriptor | None:

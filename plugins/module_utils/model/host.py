@@ -160,7 +160,7 @@ class Observed:
         platform: Platform,
         blobs: frozenset[Digest] = frozenset(),
         abilities: Abilities = Abilities(),  # noqa: B008 (immutable)
-        whole: Mapping[Digest, int] = {},  # noqa: B006 (never changed)
+        whole: Mapping[Digest, int] = {},
     ) -> None:
         """Hold one reading: ``platform`` is the host's; ``blobs`` need not be fetched again (empty if not known).
 

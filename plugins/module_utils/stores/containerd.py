@@ -133,10 +133,13 @@ class ContainerdStore:
         with explained(self._staging.root):
             return frozenset(Digest(path.parent.name, path.name) for path in self._staging.root.glob("blobs/*/*"))
 
-    def publish(self, reference: Reference, *, identity: Identity, host: Platform) -> None:
+    def publish(
+        self, reference: Reference, *, identity: Identity, host: Platform, is_alone: bool = False
+    ) -> None:
         """Let ``reference`` point, in containerd, at the index of ``identity``, else at its manifest. Idempotent.
 
-        Of an index one manifest is there. The one for ``host`` is unpacked. What was staged of it leaves staging.
+        Of an index this image is named, which ``is_alone``; else all, where they are here and this is the one for
+        ``host``, or the first where none is. The one for ``host`` is unpacked. What was staged of it leaves staging.
 
         Raises:
             NotFoundError: blob-not-found: a document is neither staged nor in containerd.
@@ -158,24 +161,44 @@ class ContainerdStore:
         unpacks = is_image and is_for_host and manifest.moved_blobs() == manifest.blobs()
         missing = [part for part in manifest.moved_blobs() if not self.has(part)]
         content_graph.refuse_missing(missing, manifest.descriptor)
-        self._import(reference, manifest, index=index, platform=platform, unpacks=unpacks)
+        siblings: tuple[Manifest, ...] = ()
+        if index is not None and not is_alone:
+            meant = index.choose(host) or index.manifests[0]
+            siblings = self._siblings(index, manifest) if meant.digest == manifest.descriptor.digest else ()
+        self._import(reference, manifest, index=index, platform=platform, unpacks=unpacks, siblings=siblings)
 
     def tidy(self, grace_seconds: float) -> int:
         """Remove what was staged and not touched for so long; return the bytes freed."""
         return self._staging.collect(grace_seconds).bytes
 
+    def _siblings(self, index: Index, own: Manifest) -> tuple[Manifest, ...]:
+        """Return the other images of ``index`` where all of them are here, else none."""
+        others = [entry for entry in index.manifests if entry.digest != own.descriptor.digest]
+        if not all(self.has(entry) for entry in others):
+            return ()
+        found = tuple(self.manifest(entry.digest) for entry in others)
+        return found if all(self.has(part) for manifest in found for part in manifest.moved_blobs()) else ()
+
     def _import(
-        self, reference: Reference, manifest: Manifest, *, index: Index | None, platform: Platform | None, unpacks: bool
+        self,
+        reference: Reference,
+        manifest: Manifest,
+        *,
+        index: Index | None,
+        platform: Platform | None,
+        unpacks: bool,
+        siblings: tuple[Manifest, ...] = (),
     ) -> None:
         from .containerd_import import Import, import_image
 
-        image = Import(str(reference.without_digest()), manifest, index, platform, unpacks, self.open)
+        name = str(reference.without_digest())
+        image = Import(name, manifest, index, platform, unpacks, self.open, siblings)
         with self._importing:
             held = import_image(image, ctr=self._ctr)
         with self._asking:
             self._held = held
         with explained(self._staging.root):
-            for part in (*image.documents(), *manifest.layers):
+            for part in (*image.documents(), *image.layers()):
                 if str(part.digest) in held:
                     path = self._staging.root / "blobs" / part.digest.algorithm / part.digest.encoded
                     with contextlib.suppress(FileNotFoundError):

@@ -36,7 +36,8 @@ _LABEL = "containerd.io/gc.ref.content.fleet."
 class Import(t.NamedTuple):
     """An image to be named ``name``, after the index it was ``chosen_from``, if any.
 
-    ``unpacks``: containerd makes a file system of it right away. ``open`` gives the bytes of its parts.
+    ``unpacks``: containerd makes a file system of it right away. ``open`` gives the bytes of its parts. ``siblings``
+    are all other images of the index, where they are brought in with it; else none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Import(t.NamedTuple):
     platform: Platform | None
     unpacks: bool
     open: Callable[[Descriptor], ReadStream]
+    siblings: tuple[Manifest, ...] = ()
 
     @property
     def target(self) -> Descriptor:
@@ -52,9 +54,18 @@ class Import(t.NamedTuple):
         return (self.manifest if self.chosen_from is None else self.chosen_from).descriptor
 
     def documents(self) -> list[Descriptor]:
-        """Return index, manifest and config."""
+        """Return index, manifests and configs."""
         above = [self.chosen_from.descriptor] if self.chosen_from is not None else []
-        return [*above, self.manifest.descriptor, self.manifest.config]
+        return [*above, *(part for image in self.images for part in (image.descriptor, image.config))]
+
+    def layers(self) -> list[Descriptor]:
+        """Return the layers that must be there, each once."""
+        return list({part.digest: part for image in self.images for part in image.moved_blobs()[1:]}.values())
+
+    @property
+    def images(self) -> tuple[Manifest, ...]:
+        """All images that are brought in."""
+        return (self.manifest, *self.siblings)
 
 
 def import_image(image: Import, *, ctr: Ctr) -> frozenset[str]:
@@ -73,7 +84,7 @@ def import_image(image: Import, *, ctr: Ctr) -> frozenset[str]:
     others = _other_manifests(image, held)
     # An import of one platform forgets that the index leads to others, and their content would go.
     _label(image, {_LABEL + digest.short: str(digest) for digest in others}, ctr=ctr)
-    layers = image.manifest.moved_blobs()[1:]
+    layers = image.layers()
     lacking = [layer for layer in layers if str(layer.digest) not in held]
     handle = f"{IMPORT_HANDLE}{image.target.digest}"
     try:
@@ -82,8 +93,9 @@ def import_image(image: Import, *, ctr: Ctr) -> frozenset[str]:
         missing = [part for part in (*image.documents(), *layers) if str(part.digest) not in held]
         content_graph.refuse_missing(missing, image.target)
         _import(image, image.name, ctr=ctr, layers=(), unpacks=False)
-        if others or (image.chosen_from is not None and not image.unpacks):
-            chosen = "" if image.unpacks else str(image.manifest.descriptor.digest)
+        if others or image.siblings or (image.chosen_from is not None and not image.unpacks):
+            is_plain = image.unpacks or image.siblings  # the name means what suits whoever asks
+            chosen = "" if is_plain else str(image.manifest.descriptor.digest)
             ctr.run("images", "label", image.name, f"{CHOSEN_LABEL}={chosen}")
     except BaseException:
         with contextlib.suppress(ImagesError):  # what stopped the import is what matters
@@ -99,8 +111,9 @@ def _other_manifests(image: Import, held: frozenset[str]) -> list[Digest]:
     """Return the manifests of the same index that containerd holds beside this one."""
     if image.chosen_from is None or str(image.target.digest) not in held:
         return []
-    own = image.manifest.descriptor.digest
-    return [entry.digest for entry in image.chosen_from.manifests if str(entry.digest) in held and entry.digest != own]
+    own = {brought.descriptor.digest for brought in image.images}
+    there = (entry.digest for entry in image.chosen_from.manifests if str(entry.digest) in held)
+    return [digest for digest in there if digest not in own]
 
 
 def _label(image: Import, labels: Mapping[str, str], *, ctr: Ctr) -> None:
@@ -111,12 +124,14 @@ def _label(image: Import, labels: Mapping[str, str], *, ctr: Ctr) -> None:
 
 def _import(image: Import, name: str, *, ctr: Ctr, layers: Sequence[Descriptor], unpacks: bool) -> None:
     words = ["images", "import"]
-    if image.platform is not None:  # of an index containerd would else want all that a host of this kind can run
+    if image.siblings:
+        words += ["--all-platforms"]
+    elif image.platform is not None:  # of an index containerd would else want all that a host of this kind can run
         words += ["--platform", str(image.platform)]
     if not unpacks:
         words += ["--no-unpack"]
     with contextlib.closing(_archive(image, name, parts=(*image.documents(), *layers))) as archive:
-        ctr.run(*words, "-", stdin=archive, seconds=image.manifest.size / _BYTES_A_SECOND)
+        ctr.run(*words, "-", stdin=archive, seconds=sum(brought.size for brought in image.images) / _BYTES_A_SECOND)
 
 
 def _archive(image: Import, name: str, *, parts: Sequence[Descriptor]) -> Generator[bytes, None, None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..build.loading import load_build
+from ..build.loading import load_build, read_build
 from ..model.errors import UnsupportedError
 from .build_options import build_spec
 from .build_orders import NATIVE, native_lacks, refuse_lacking, sample_order
@@ -40,12 +40,15 @@ def load_wanted(
         from .platform_builds import NO_INDEX
 
         refuse_lacking([NO_INDEX], engine=engine, path=item.path)
-    builds = _load(
-        [
-            build_spec(options, platform=platform, host=observed.platform, is_native=session.builder is None)
-            for platform in several or (item.platform,)
-        ]
-    )
+    specs = [
+        build_spec(options, platform=platform, host=observed.platform, is_native=session.builder is None)
+        for platform in several or (item.platform,)
+    ]
+    if ":" in specs[0].context:  # as addresses have it, and folders hardly
+        from .remote_contexts import with_fetched
+
+        specs = with_fetched(specs, session=session)
+    builds = _load(specs)
     build, order = builds[0], sample_order(builds[0], extras)
     whole: Build | PlatformBuilds = build
     if several:
@@ -69,18 +72,15 @@ def load_wanted(
 
 def _load(specs: Sequence[BuildSpec]) -> list[Build]:
     """Return the builds; where one cannot be native and buildah is there, all in containers."""
+    found: list[Build] = []
     try:
-        return _load_each(specs)
+        for spec in specs:
+            found.append(read_build(spec, like=found[0] if found else None))
+            found[-1].check()
     except UnsupportedError:
         from ..build.buildah import buildah_is_there
 
         if not specs[0].is_native or not buildah_is_there():
             raise
-        return _load_each([spec._replace(is_native=False) for spec in specs])
-
-
-def _load_each(specs: Sequence[BuildSpec]) -> list[Build]:
-    builds: list[Build] = []
-    for spec in specs:
-        builds.append(load_build(spec, like=builds[0] if builds else None))
-    return builds
+        return [load_build(spec._replace(is_native=False), like=found[0]) for spec in specs]
+    return found

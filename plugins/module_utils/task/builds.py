@@ -214,7 +214,9 @@ def _prepared(loaded: Loaded, *, digests: Mapping[Base, Digest], bases: Bases) -
     return store_builds.prepare(loaded.build, loaded.extras, digests=digests, bases=bases)
 
 
-def _key(build: Build | PlatformBuilds, labels: Mapping[str, str], *, digests: Mapping[Base, Digest]) -> tuple[str, str]:
+def _key(
+    build: Build | PlatformBuilds, labels: Mapping[str, str], *, digests: Mapping[Base, Digest]
+) -> tuple[str, str]:
     """Return the key of the inputs, and what they differ in from those of an image with ``labels``; "" if in nothing.
 
     Only bases whose configs were read tell whether they have triggers, so the label is asked before a key is made.
