@@ -66,7 +66,7 @@ def images_from_files(
         if os.path.isdir(file.path):
             _read_folder(file, kind, gathered=gathered)
         else:
-            _read(file, kind, gathered=gathered)
+            _read_file(file, kind, gathered=gathered)
     merged: Merged = merge(gathered, declared=declared, defaults=defaults)
     if gathered.problems:
         raise InputError.of(gathered.problems)
@@ -103,7 +103,12 @@ def _as_text(value: object) -> str:
 def _read_folder(folder: SourceFile, kind: str, *, gathered: Gathered) -> None:
     """Read the files of a folder, not of those below it; files that name no images are left out."""
     count = len(gathered.findings)
-    for name in sorted(os.listdir(folder.path)):
+    try:
+        names = sorted(os.listdir(folder.path))
+    except OSError as error:
+        gathered.problem(folder.label, f"cannot be read: {error.strerror}")
+        return
+    for name in names:
         file = folder._replace(
             path=os.path.join(folder.path, name), label=os.path.normpath(os.path.join(folder.label, name))
         )
@@ -113,6 +118,14 @@ def _read_folder(folder: SourceFile, kind: str, *, gathered: Gathered) -> None:
             _read(file, kind, gathered=gathered, must_be_known=False)
     if len(gathered.findings) == count:
         gathered.warn(f"{folder.label}: no file there names an image")
+
+
+def _read_file(file: SourceFile, kind: str, *, gathered: Gathered) -> None:
+    """Read a file that the task names; that there is nothing in it is no mistake, but seldom meant."""
+    before = len(gathered.findings), len(gathered.problems), gathered.warnings
+    _read(file, kind, gathered=gathered)
+    if before == (len(gathered.findings), len(gathered.problems), gathered.warnings):
+        gathered.warn(f"{file.label}: it names no image")
 
 
 def _read(file: SourceFile, kind: str, *, gathered: Gathered, must_be_known: bool = True) -> None:

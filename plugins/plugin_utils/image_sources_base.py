@@ -96,6 +96,6 @@ def read_text(file: SourceFile, gathered: Gathered) -> str | None:
         gathered.problem(
             file.label,
             f"cannot be read: {error.strerror}",
-            fix="it is looked for on the control node, beside the playbook",
+            fix="it is looked for on the control node, beside the playbook and where the role keeps files",
         )
     return None

@@ -51,6 +51,15 @@ def test_a_folder_without_images_is_told(sources: Sources) -> None:
     assert sources.read("empty").warnings == ["empty: no file there names an image"]
 
 
+def test_a_file_without_images_is_told(sources: Sources) -> None:
+    sources.write({"none.txt": "# nothing yet\n", "service.yaml": "apiVersion: v1\nkind: Service\n", "a.network": ""})
+    assert sources.read("none.txt", "service.yaml", "a.network").warnings == [
+        "none.txt: it names no image",
+        "service.yaml: it names no image",
+        "a.network: it names no image",
+    ]
+
+
 def test_one_path_may_stand_for_the_list(sources: Sources) -> None:
     sources.write(FILES)
     assert sources.read("images.txt") == sources.read({"path": "images.txt"})
