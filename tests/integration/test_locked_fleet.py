@@ -168,3 +168,20 @@ def test_what_image_lock_writes_is_what_every_host_gets_until_it_is_locked_again
     assert shown.output.count(f"~ pull  {repository}:1  {index.digest[:19]} -> {moved.digest[:19]}") == len(HOSTS)
     assert shown.output.count(f"its inputs changed: base {repository}:base ") == len(HOSTS), shown.output
     assert [Host(tmp_path / name).names() for name in HOSTS] == names
+
+
+def test_a_role_finds_its_lock_among_its_files(repository: Repository, tmp_path: Path) -> None:
+    image = make_image({"v": b"1"})
+    repository.push("1", image)
+    name = f"{repository}:1"
+    role = tmp_path / "home" / "roles" / "web"
+    task = {"name": TASK, "fleet.images.image_state": {"images": [{"image": name}], "lock": LOCK}}
+    files: dict[str, tuple[str, object]] = {"files": (LOCK, lock_of({name: image})), "tasks": ("main.yml", [task])}
+    for folder, (file, content) in files.items():
+        (role / folder).mkdir(parents=True)
+        (role / folder / file).write_text(json.dumps(content), encoding="utf-8")
+    defaults = {"group/fleet.images.all": {"engine": "layout", "store": str(tmp_path / "store")}}
+    plays = [{"hosts": "all", "gather_facts": False, "module_defaults": defaults, "roles": ["web"]}]
+    done = run_playbook(plays, tmp_path / "home")
+    assert done.returncode == 0, done.output
+    assert Host(tmp_path / "store").names() == {name: image.digest}
