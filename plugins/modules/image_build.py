@@ -38,6 +38,11 @@ options:
     description:
       - Folder on the target with the files to build from. What C(.dockerignore) or C(<Dockerfile>.dockerignore)
         excludes is no input.
+      - Or a git repository, like V(https://host/team/app.git#main) or V(git@host:team/app.git#v1.2:docker/app), with a
+        branch, a tag or a commit, and a folder in it. The target's own git fetches it, with its keys and credential
+        helpers.
+      - Or an archive, like V(https://host/app.tar.gz#sha256=0123…:app-1.2), with its digest, and a folder in it.
+      - What is fetched is kept in a cache on the target. Check mode fetches, too.
     type: path
   dockerfile:
     description:
@@ -181,6 +186,9 @@ options:
     description:
       - Platform to build for, like V(linux/amd64), V(linux/arm/v7) or just V(arm64). Without it, it is that of the
         host.
+      - Several platforms, with commas between, like V(linux/amd64,linux/arm64), give an index with an image for each,
+        in this order. The name on the host is for the image that suits the host, else for the first, and a push takes
+        the whole index along. Only the engines V(layout) and V(containerd) hold an index.
       - If a base image does not exist for this platform, the task fails and lists the platforms there are. Without
         this option, a base image that exists for one platform only is taken as it is.
     type: str
@@ -242,6 +250,12 @@ EXAMPLES = r"""
     password: "{{ vault_registry_password }}"
   environment:
     SOURCE_DATE_EPOCH: "1793491200"
+
+- name: Build what a branch holds now, on one host of the fleet, and pull it on the others
+  fleet.images.image_build:
+    name: team/app:main
+    path: https://git.example.com/team/app.git#main
+    share: registry.example.com/team/builds
 
 - name: Build from a Dockerfile in the playbook
   fleet.images.image_build:

@@ -74,6 +74,9 @@ options:
       platform:
         description:
           - Platform that is wanted of this image. Without it the O(platform) of the task is taken.
+          - With O(images[].build), several platforms, with commas between, give an index with an image for each, in
+            this order. The name on the host is for the image that suits the host, else for the first, and a push takes
+            the whole index along. Only the engines V(layout) and V(containerd) hold an index.
         type: str
         aliases: [arch]
       tags:
@@ -91,6 +94,11 @@ options:
             description:
               - Folder on the target with the files to build from. What C(.dockerignore) or
                 C(<Dockerfile>.dockerignore) excludes is no input.
+              - Or a git repository, like V(https://host/team/app.git#main) or V(git@host:team/app.git#v1.2:docker/app), with a
+                branch, a tag or a commit, and a folder in it. The target's own git fetches it, with its keys and
+                credential helpers.
+              - Or an archive, like V(https://host/app.tar.gz#sha256=0123…:app-1.2), with its digest, and a folder in it.
+              - What is fetched is kept in a cache on the target. Check mode fetches, too.
             type: path
           dockerfile:
             description:

@@ -10,10 +10,12 @@ import os
 import typing as t
 
 import pytest
+from ansible_collections.fleet.images.tests.contract.build_changes import base_image
 from ansible_collections.fleet.images.tests.support import skopeo
 from ansible_collections.fleet.images.tests.support.engine_hosts import ContainerdHost, LayoutHost
 from ansible_collections.fleet.images.tests.support.images import make_image, make_index
 from ansible_collections.fleet.images.tests.support.lifecycle import FOREIGN, HOST, UNMADE, kinds
+from ansible_collections.fleet.images.tests.support.programs import require
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -233,3 +235,19 @@ def test_a_step_that_this_machine_cannot_run_is_told_before(store_host: EngineHo
     error = store_host.refuse("image_build", **params)
     assert error["code"] == "platform-cannot-run"
     assert UNMADE in error["what"]
+
+
+def test_buildah_runs_the_steps_of_this_machine_for_all(
+    store_host: EngineHost, context: Path, repository: Repository
+) -> None:
+    require("buildah")
+    repository.push("base", base_image("a"))
+    text = f"FROM --platform=$BUILDPLATFORM {repository}:base AS made\nARG TARGETARCH\n"
+    text += 'RUN ["/bin/busybox", "sh", "-c", "echo $TARGETARCH > /own.txt"]\n'
+    (context / "Dockerfile").write_text(text + "FROM scratch\nCOPY --from=made /own.txt /\nCOPY all.txt /\n")
+    done = build(store_host, name=f"{repository}:1", path=str(context), platform=BOTH, push=True)
+    assert done["actions"][0]["builder"] == "buildah"
+    assert platforms(f"docker://{repository}:1") == [HOST, FOREIGN]
+    for row in json.loads(skopeo.raw_manifest(f"docker://{repository}:1"))["manifests"]:
+        config = skopeo.image_config(f"docker://{repository}@{row['digest']}")
+        assert config["architecture"] == row["platform"]["architecture"]
