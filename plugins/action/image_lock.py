@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import merge_hash
@@ -31,7 +33,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             prepared = prepare(self._task.args, find=self._find)
         except ImagesError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.to_json()}
-        arguments = lock_arguments(prepared.arguments, find=self._find)
+        arguments = lock_arguments(prepared.arguments, find=self._find, place=self._place)
         answer = self._run_here(arguments, task_vars or {})
         if prepared.sources is not None:
             answer["sources"] = prepared.sources
@@ -55,5 +57,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             self._connection = given
         return answer
 
-    def _find(self, path: str) -> str:
+    def _place(self, path: str) -> str:
+        """Return where ``path``, which starts at the playbook, is or will be."""
         return str(self._loader.path_dwim(path))
+
+    def _find(self, path: str) -> str:
+        """Return where ``path`` is: beside the playbook, or where roles keep files."""
+        beside = self._place(path)
+        if os.path.exists(beside):
+            return beside
+        try:
+            return str(self._find_needle("files", path))
+        except AnsibleError:
+            return beside

@@ -17,12 +17,18 @@ if t.TYPE_CHECKING:
 _OF_BUILDS = ("path", "dockerfile", "dockerfile_inline", "args", "target")
 
 
-def lock_arguments(args: Mapping[str, t.Any], *, find: Callable[[str], str]) -> dict[str, t.Any]:
-    """Return the arguments of the module; ``find`` returns where a path of the task is on the control node."""
-    arguments = {"path": LOCK["path"]["default"], **args}
+def lock_arguments(
+    args: Mapping[str, t.Any], *, find: Callable[[str], str], place: Callable[[str], str]
+) -> dict[str, t.Any]:
+    """Return the arguments of the module.
+
+    ``find`` returns where a path of the task is on the control node, ``place`` where the lock is or will be.
+    """
+    arguments = dict(args)
     arguments.pop("from_file", None)
-    for name in ("path", "auth_file", "registry_ca_path"):
-        for word in _words(name):
+    arguments["path"] = place(str(args.get("path") or LOCK["path"]["default"]))
+    for name in ("auth_file", "registry_ca_path"):
+        for word in (name, *REGISTRY[name]["aliases"]):
             if arguments.get(word):
                 arguments[word] = find(str(arguments[word]))
     if args.get("images") is not None:
@@ -30,11 +36,6 @@ def lock_arguments(args: Mapping[str, t.Any], *, find: Callable[[str], str]) -> 
     if isinstance(args.get("verify"), list):
         arguments["verify"] = [_rule(row, find=find) for row in args["verify"]]
     return arguments
-
-
-def _words(name: str) -> list[str]:
-    """Return an option's name and its aliases."""
-    return [name, *REGISTRY.get(name, {}).get("aliases", ())]
 
 
 def _entry(row: Mapping[str, t.Any], *, find: Callable[[str], str]) -> dict[str, t.Any]:
