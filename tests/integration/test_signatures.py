@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
 from ansible_collections.fleet.images.tests.support import images, signing
 from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repository
+from ansible_collections.fleet.images.tests.support.module import run_module
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +145,36 @@ def test_a_key_that_is_not_on_the_host_is_told_by_its_path(host: Host, repositor
     rules = [{"pattern": "*", "keys": ["/nowhere/team.pub"]}]
     error = host.refuse("image_pull", **asks("image_pull", repository, verify=rules))
     assert (error["code"], error["subject"]) == ("key-unreadable", "/nowhere/team.pub")
+
+
+def test_a_lock_tells_who_signed_and_has_nothing_that_nobody_did(repository: Repository, tmp_path: Path) -> None:
+    made = push(repository)
+    path = tmp_path / "images.lock.json"
+    rules = [{"pattern": "*", "keys": [OTHER.pem, TEAM.pem]}]
+    params = {"images": [{"image": f"{repository}:1"}], "path": str(path), "verify": rules}
+    assert run_module("image_lock", params).result["error"]["code"] == "signature-missing"
+    assert not path.exists()
+    sign(repository, made.digest)
+    run_module("image_lock", params).succeed()
+    (entry,) = json.loads(path.read_text(encoding="utf-8"))["images"].values()
+    assert entry["verified_by"] == [TEAM.fingerprint]
+
+
+def test_a_lock_needs_each_platform_signed_where_the_index_is_not(repository: Repository, tmp_path: Path) -> None:
+    made = push(repository)
+    path = tmp_path / "images.lock.json"
+    params = {"images": [{"image": f"{repository}:1"}], "path": str(path), "verify": SIGNED_BY_TEAM}
+    sign(repository, made.images[0].digest)
+    assert run_module("image_lock", params).result["error"]["code"] == "signature-missing"
+    run_module("image_lock", {**params, "platforms": ["linux/amd64"]}).succeed()
+    sign(repository, made.images[1].digest)
+    assert run_module("image_lock", params).succeed()["changed"]
+
+
+def test_what_a_lock_names_is_not_asked_for_again(host: Host, repository: Repository, tmp_path: Path) -> None:
+    push(repository)
+    path = tmp_path / "images.lock.json"
+    images_wanted = [{"image": f"{repository}:1"}]
+    run_module("image_lock", {"images": images_wanted, "path": str(path)}).succeed()
+    lock = json.loads(path.read_text(encoding="utf-8"))
+    host.settle("image_state", images=images_wanted, lock=lock, verify=SIGNED_BY_TEAM)
