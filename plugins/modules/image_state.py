@@ -94,10 +94,11 @@ options:
             description:
               - Folder on the target with the files to build from. What C(.dockerignore) or
                 C(<Dockerfile>.dockerignore) excludes is no input.
-              - Or a git repository, like V(https://host/team/app.git#main) or V(git@host:team/app.git#v1.2:docker/app), with a
-                branch, a tag or a commit, and a folder in it. The target's own git fetches it, with its keys and
+              - Or a git repository, like V(https://host/team/app.git#main) or V(git@host:app.git#v1.2:docker/app), with
+                a branch, a tag or a commit, and a folder in it. The target's own git fetches it, with its keys and
                 credential helpers.
-              - Or an archive, like V(https://host/app.tar.gz#sha256=0123…:app-1.2), with its digest, and a folder in it.
+              - Or an archive, like V(https://host/app.tar.gz#sha256=0123…:app-1.2), with its digest, and a folder in
+                it.
               - What is fetched is kept in a cache on the target. Check mode fetches, too.
             type: path
           dockerfile:

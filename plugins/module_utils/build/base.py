@@ -48,7 +48,8 @@ class BuildSpec(t.NamedTuple):
     the time of everything that is built, and the upper bound of the times in copied archives. ``is_native``: without
     containers; only then are RUN and whatever else needs one refused, and the fields from ``network`` on are for
     engines: their words, ``shm_size`` in bytes, ``secret_ids`` without values. In ``cache_folder`` is remembered what
-    contexts held ("": nowhere); it may be deleted at any time, and need not be there.
+    contexts held ("": nowhere); it may be deleted at any time, and need not be there. ``remembered_as``: the path that
+    is meant there, where contents of one origin lie in a folder each ("": ``context``).
     """
 
     context: str
@@ -66,6 +67,7 @@ class BuildSpec(t.NamedTuple):
     secret_ids: tuple[str, ...] = ()
     is_native: bool = True
     cache_folder: str = ""
+    remembered_as: str = ""
 
 
 class Base(t.NamedTuple):

@@ -54,6 +54,11 @@ class Registries:
         self.close()
 
     @property
+    def settings(self) -> RegistrySettings:
+        """How registries without settings of their own are spoken to."""
+        return self._settings
+
+    @property
     def warnings(self) -> list[str]:
         """What registries want people to read, as ``registry: text``, each once."""
         with self._lock:

@@ -84,8 +84,9 @@ def with_share(
     def look(*, has_triggers: bool) -> _Looked:
         key = build.inputs_key(digests, has_triggers=has_triggers).key
         reference = share.reference.with_tag(f"build-{key.partition(':')[2][:_TAG_DIGITS]}")
-        is_wanted = keyed.rebuild != "always"
-        return _Looked(key, reference, _find(reference, key, build.spec.platform, session) if is_wanted else None)
+        if keyed.rebuild == "always":
+            return _Looked(key, reference, None)
+        return _Looked(key, reference, _find(reference, key, platform=build.spec.platform, session=session))
 
     # Most bases have no triggers, and to know it they must be opened: only a host that builds does.
     looked = look(has_triggers=False)
@@ -120,14 +121,14 @@ def carry_out(shared: SharedBuild, *, build: Callable[[object], Built], session:
     session.at_end(claim.release)  # not before it is pushed
     found = None
     if not claim.take():
-        found = _find(shared.reference, shared.key, shared.platform, session)
+        found = _find(shared.reference, shared.key, platform=shared.platform, session=session)
     if found is None:
         return build(shared.ordered)
     _pull(shared.name, found, session=session)
     return Built(found.identity, FLEET, {shared.reference: found.descriptor.digest})
 
 
-def _find(reference: Reference, key: str, platform: Platform, session: Session) -> Resolved | None:
+def _find(reference: Reference, key: str, *, platform: Platform, session: Session) -> Resolved | None:
     """Return the image that was built from the inputs of ``key``, None if there is none yet.
 
     Raises:
