@@ -1,6 +1,7 @@
 # Copyright (c) 2026, the fleet.images authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Outputs of builds on every engine: announced, written so, at rest; written again when and only when they changed."""
 
 from __future__ import annotations
@@ -17,15 +18,8 @@ from ansible_collections.fleet.images.tests.support.engine_hosts import (
     PodmanHost,
     RootlessPodmanHost,
 )
-from ansible_collections.fleet.images.tests.support.file_trees import archive_tree, folder_tree
-from ansible_collections.fleet.images.tests.support.images import (
-    OCI_CONFIG,
-    OCI_MANIFEST,
-    Blob,
-    MadeImage,
-    make_layer,
-)
-from ansible_collections.fleet.images.tests.support.lifecycle import HOST, kinds
+from ansible_collections.fleet.images.tests.support.file_trees import archive_tree, base_with_removals, folder_tree
+from ansible_collections.fleet.images.tests.support.lifecycle import kinds
 from ansible_collections.fleet.images.tests.support.skopeo import copy, image_config, skopeo, umoci_unpack
 
 if t.TYPE_CHECKING:
@@ -39,29 +33,6 @@ FORMS = ("oci", "docker", "tar", "local")
 
 #: What each engine's own client loads. Docker 20.10 loads no OCI layouts, and the embedded store has no client.
 TAKEN = {"docker": ("docker",), "podman": ("docker", "oci"), "containerd": ("oci",), "layout": ()}
-
-
-def base_with_removals() -> MadeImage:
-    """Return an image whose second layer hides a file and all of a folder that the first one has."""
-    first = make_layer({"etc/gone": b"1", "etc/kept": b"2", "old/one": b"3", "old/two": b"4"})
-    second = make_layer({"etc/.wh.gone": b"", "old/.wh..wh..opq": b"", "old/new": b"5"})
-    system, architecture = HOST.split("/")[:2]
-    config = {
-        "architecture": architecture,
-        "os": system,
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [first[1], second[1]]},
-        "history": [{"created_by": "one"}, {"created_by": "two"}],
-    }
-    raw_config = Blob(OCI_CONFIG, json.dumps(config).encode())
-    layers = (first[0], second[0])
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": raw_config.descriptor,
-        "layers": [layer.descriptor for layer in layers],
-    }
-    return MadeImage(Blob(OCI_MANIFEST, json.dumps(manifest).encode()), raw_config, layers, HOST)
 
 
 class Written(t.NamedTuple):

@@ -1,14 +1,19 @@
 # Copyright (c) 2026, the fleet.images authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""File trees as values to compare: of a folder, or of a tar archive, read by Python's own tools."""
+
+"""File trees as values to compare: of a folder or a tar archive, read by Python's own tools; a base to lay them on."""
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tarfile
 import typing as t
+
+from .images import OCI_CONFIG, OCI_MANIFEST, Blob, MadeImage, make_layer
+from .lifecycle import HOST
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -64,3 +69,26 @@ def archive_tree(path: Path) -> dict[str, File]:
                 body = stream.read() if stream is not None else b""
                 found[name] = File("file", info.mode & 0o7777, owner, body, int(info.mtime))
     return found
+
+
+def base_with_removals() -> MadeImage:
+    """Return an image whose second layer hides a file and all of a folder that the first one has."""
+    first = make_layer({"etc/gone": b"1", "etc/kept": b"2", "old/one": b"3", "old/two": b"4"})
+    second = make_layer({"etc/.wh.gone": b"", "old/.wh..wh..opq": b"", "old/new": b"5"})
+    system, architecture = HOST.split("/")[:2]
+    config = {
+        "architecture": architecture,
+        "os": system,
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [first[1], second[1]]},
+        "history": [{"created_by": "one"}, {"created_by": "two"}],
+    }
+    raw_config = Blob(OCI_CONFIG, json.dumps(config).encode())
+    layers = (first[0], second[0])
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": raw_config.descriptor,
+        "layers": [layer.descriptor for layer in layers],
+    }
+    return MadeImage(Blob(OCI_MANIFEST, json.dumps(manifest).encode()), raw_config, layers, HOST)

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, the fleet.images authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Archives that hold a whole image: OCI image layouts, and what ``docker save`` writes.
 
 Source: OCI image-spec v1.1 image-layout.md; Docker Image Specification v1.2, "Combined Image JSON + Filesystem

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, the fleet.images authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Images written to files and folders: what such a destination holds, and how it gets new content in one step.
 
 An archive of a whole image says itself which image it is. Of files alone a record is kept in the user's cache: which

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, the fleet.images authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Files and folders that an image is written to beside the store of its engine."""
 
 from __future__ import annotations
