@@ -32,7 +32,7 @@ def prepare(args: Mapping[str, t.Any], *, find: Callable[[str], str]) -> Prepare
     arguments, sources, warnings = dict(args), None, []
     if args.get("images") is not None:
         check_images(args["images"])
-    if args.get("from_file"):
+    if args.get("from_file") is not None:
         from .image_sources import images_from_files
         from .lock_file import naming_defaults
 
