@@ -169,3 +169,24 @@ def test_a_build_starts_from_what_the_lock_says(
 
     error = engine_host.refuse("image_state", images=images, lock=lock_of({}))
     assert (error["code"], error["subject"]) == ("not-in-lock", f"{repository}:base")
+
+
+def test_names_with_a_digest_are_locked_under_that_digest(
+    engine_host: EngineHost, counted: tuple[CountingProxy, Repository]
+) -> None:
+    proxy, repository = counted
+    ours, foreign = make_image({"a": b"1"}, platform=HOST), make_image({"a": b"2"}, platform=FOREIGN)
+    index, single = make_index([foreign, ours]), put(repository, "single")
+    repository.push("index", index)
+    names: dict[str, MadeImage | MadeIndex] = {
+        f"{repository}:index@{index.digest}": index,
+        f"{repository}@{single.digest}": single,
+    }
+    options: dict[str, t.Any] = {"lock": lock_of(names), "images": [{"image": name} for name in names]}
+    done = engine_host.settle("image_state", **options)
+    assert [row["digest"] for row in done["images"]] == [index.digest, single.digest]
+    assert engine_host.images() == {f"{repository}:index": ours.config.digest}
+    assert f"{repository}@{single.digest}" in engine_host.digests()
+    proxy.reset()
+    engine_host.rest("image_state", pull="always", **options)
+    assert proxy.exchanges() == []
