@@ -89,7 +89,7 @@ def read_text(file: SourceFile, gathered: Gathered) -> str | None:
     """Return the text of ``file``; None, and a problem, where it cannot be read."""
     try:
         with open(file.path, encoding="utf-8-sig") as stream:
-            return stream.read()
+            text = stream.read()
     except UnicodeDecodeError:
         gathered.problem(file.label, "is no text in UTF-8")
     except OSError as error:
@@ -97,5 +97,11 @@ def read_text(file: SourceFile, gathered: Gathered) -> str | None:
             file.label,
             f"cannot be read: {error.strerror}",
             fix="it is looked for on the control node, beside the playbook and where the role keeps files",
+        )
+    else:
+        if not text.startswith("$ANSIBLE_VAULT;"):
+            return text
+        gathered.problem(
+            file.label, "is encrypted with Ansible Vault", fix="put its images into a variable, in images[]"
         )
     return None

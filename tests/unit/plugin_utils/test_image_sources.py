@@ -104,6 +104,12 @@ def test_what_is_wrong_with_the_option_and_the_files_is_told_at_once(sources: So
     ]
 
 
+@pytest.mark.parametrize("name", ["images.txt", "images.yml", "a.container"])
+def test_an_encrypted_file_is_told_as_what_it_is(sources: Sources, name: str) -> None:
+    sources.write({name: "$ANSIBLE_VAULT;1.1;AES256\n6162\n"})
+    assert sources.problems(name) == [f"{name}: is encrypted with Ansible Vault"]
+
+
 def test_a_template_is_told_as_what_it_is(sources: Sources) -> None:
     sources.write({"deploy.yaml": "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: {{ .Values.image }}}]}\n"})
     with pytest.raises(InputError, match=r"deploy\.yaml: is no valid YAML: line 3"):
