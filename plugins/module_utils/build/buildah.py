@@ -14,7 +14,8 @@ import os
 import typing as t
 
 from ..model.reference import Defaults, parse_reference
-from ..wire.buildah_log import BuildahLog
+from ..wire.buildah_log import BuildahLog, release
+from ..wire.process import run
 from .buildah_image import publish
 from .buildah_storage import BuildahStorage
 
@@ -28,6 +29,8 @@ if t.TYPE_CHECKING:
 
 BUILDER = "buildah"
 _LOG_PIECE = 64 << 10
+_ANSWER_SECONDS = 30.0
+_HEREDOCS = (1, 33)
 
 
 def buildah_is_there() -> bool:
@@ -38,16 +41,34 @@ def buildah_is_there() -> bool:
 
 
 def lacks(order: BuildOrder) -> tuple[str, ...]:
-    """Return the fields of ``order`` that cannot be heeded, each with the reason. Asks nothing."""
+    """Return the fields of ``order`` that cannot be heeded, each with the reason.
+
+    buildah is asked for its version only where the order has heredocs.
+
+    Raises:
+        NotFoundError: program-missing.
+        UnavailableError: program-timeout.
+    """
+    version = _version() if order.has_heredocs else ""
     return tuple(
         reason
         for is_asked, reason in (
             (order.network not in ("", "host"), "network: steps run in the network of the host"),
             (bool(order.shm_size), "shm_size: steps see the shared memory of the host"),
             (bool(order.cache_from), "cache_from: each build starts without a cache"),
+            (
+                order.has_heredocs and release(version) < _HEREDOCS,
+                f"dockerfile: its heredocs, which buildah knows from 1.33 on, and this is {version}",
+            ),
         )
         if is_asked
     )
+
+
+def _version() -> str:
+    """Return the version as buildah tells it: ``buildah version 1.28.2 (image-spec …)``."""
+    words = run([BUILDER, "--version"], timeout=_ANSWER_SECONDS).stdout.decode(errors="replace").split()
+    return words[2] if len(words) > 2 else "an unknown version"
 
 
 def build_with_buildah(

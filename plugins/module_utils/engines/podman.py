@@ -130,7 +130,7 @@ class PodmanEngine:
         """See ImageBuilder."""
         from .podman_build import lacks
 
-        return lacks(order)
+        return lacks(self._api, order)
 
     def builder_of(self, order: BuildOrder) -> str:
         """See ImageBuilder."""

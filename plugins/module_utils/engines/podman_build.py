@@ -13,7 +13,7 @@ from ..model.build_order import Built
 from ..model.digest import Digest
 from ..model.errors import ImagesError
 from ..model.host import Identity
-from ..wire.buildah_log import BuildahLog
+from ..wire.buildah_log import BuildahLog, release
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,13 +26,20 @@ _SECRET_FILE = ".fleet-images.secret-"
 #: Docker's format: OCI's, as podman writes it, loses HEALTHCHECK, SHELL and ONBUILD.
 _FORMAT = "application/vnd.docker.distribution.manifest.v2+json"
 _BLOCK = 512
+_HEREDOCS = (4, 8)
 
 
-def lacks(order: BuildOrder) -> tuple[str, ...]:
-    """See ImageBuilder."""
+def lacks(api: PodmanApi, order: BuildOrder) -> tuple[str, ...]:
+    """See ImageBuilder. Asks for the version only where the order has heredocs."""
+    reasons: list[str] = []
     if order.cache_from:
-        return ("cache_from: podman takes steps only from what its own --cache-to pushed, not from images",)
-    return ()
+        reasons.append("cache_from: podman takes steps only from what its own --cache-to pushed, not from images")
+    if order.has_heredocs:
+        told = api.find("/version")
+        version = told.text("Version") if told is not None else ""
+        if release(version) < _HEREDOCS:
+            reasons.append(f"dockerfile: its heredocs, which podman knows from 4.8 on, and this is {version}")
+    return tuple(reasons)
 
 
 def build_image(api: PodmanApi, order: BuildOrder, *, context: Context) -> Built:

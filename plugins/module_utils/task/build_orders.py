@@ -63,6 +63,7 @@ def build_order(
         is_cached=extras.is_cached,
         secrets=tuple(secrets),
         needs_buildkit=needs_buildkit(build),
+        has_heredocs=any(step.heredocs for number in build.plan.needed for step in build.plan.stages[number].steps),
     )
 
 

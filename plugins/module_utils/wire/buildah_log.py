@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 _STEP = re.compile(r"(?:\[[0-9]+/[0-9]+\] )?STEP [0-9]+(?:/[0-9]+)?: (.*)")
 _REUSED = re.compile(r"--> .+ ([0-9a-f]{64})")
 _MADE = re.compile(r"--> ([0-9a-f]{11,64})")
+_RELEASE = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})")
 _WHOLE_ID = re.compile(r"[0-9a-f]{64}")
 
 _KEPT_LINES = 20
@@ -83,3 +84,9 @@ class BuildahLog:
 
 def _forms(secret: str) -> list[str]:
     return [secret, secret.strip(), *(line.strip() for line in secret.splitlines())]
+
+
+def release(version: str) -> tuple[int, ...]:
+    """Return the first two numbers of a version as it is told, (0, 0) of what is none."""
+    found = _RELEASE.match(version)
+    return (int(found[1]), int(found[2])) if found is not None else (0, 0)

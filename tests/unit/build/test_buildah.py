@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import typing as t
 
 import pytest
@@ -215,3 +216,16 @@ def test_what_needs_a_network_namespace_or_a_cache_is_lacking() -> None:
     assert lacks(order) == ()
     order = order._replace(network="none", shm_size=1, cache_from=("a/b:1",))
     assert [reason.partition(":")[0] for reason in lacks(order)] == ["network", "shm_size", "cache_from"]
+
+
+@pytest.mark.parametrize(("version", "is_lacking"), [("1.28.2", True), ("1.33.0", False), ("2.0-dev", False)])
+def test_a_buildah_that_knows_no_heredocs_is_told_before_it_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, *, is_lacking: bool
+) -> None:
+    program = tmp_path / "buildah"
+    program.write_text(f"#!/bin/sh\necho 'buildah version {version} (image-spec 1.0, runtime-spec 1.0)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    told = lacks(ORDER._replace(has_heredocs=True))
+    assert [reason.partition(":")[0] for reason in told] == (["dockerfile"] if is_lacking else [])
+    assert all(version in reason for reason in told)

@@ -207,6 +207,19 @@ def test_images_as_caches_are_what_podman_lacks(engine: PodmanEngine) -> None:
     ]
 
 
+def test_a_podman_that_knows_no_heredocs_is_told_before_it_builds(podman: Podman, engine: PodmanEngine) -> None:
+    version = podman.cli("version", "--format", "{{.Server.Version}}").decode().strip()
+    told = engine.lacks(ORDER._replace(has_heredocs=True))
+    if tuple(map(int, version.split(".")[:2])) >= (4, 8):
+        assert told == ()
+        return
+    (reason,) = told
+    assert reason.startswith("dockerfile: ")
+    assert version in reason
+    with pytest.raises(PeerError):
+        build(engine, "FROM scratch\nCOPY <<EOF /a\nx\nEOF\n", ORDER._replace(has_heredocs=True))
+
+
 def test_without_root_images_are_built_too(rootless_podman: tuple[Podman, str]) -> None:
     podman, address = rootless_podman
     service = PodmanService(address, executable="podman", timeout=60, ca_path="")
