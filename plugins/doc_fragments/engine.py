@@ -20,7 +20,7 @@ options:
       - With V(auto), O(docker_host) in the task means V(docker). It means V(podman) if it is Podman's socket, or if Podman is
         installed and Docker is not. The environment does not choose the engine.
       - An engine that is installed and does not answer is an error. The task never takes another one instead.
-      - The result always names the engine as RV(engine).
+      - The result always names the engine as RV(ignore:engine).
     type: str
     choices: [auto, docker, podman, containerd, layout]
     default: auto

@@ -18,16 +18,13 @@ from .check_mode import is_plan_only
 from .failure import failures_told
 from .lock_file import read_lock_file, write_lock_file
 from .lock_options import read_lock
-from .lock_resolve import LockResolver, LockRules
 from .options import COMMON
-from .registries import check_served, credentials_of, open_registries
-from .signatures import verifier_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..model.lock import Lock
-    from ..plan.locking import LockPlan
+    from ..plan.locking import Declared, LockPlan
     from .lock_options import LockOrder
     from .options import Spec
 
@@ -85,13 +82,27 @@ def _found(order: LockOrder, old: Lock, *, params: Params) -> tuple[list[Found],
             kept.append(Found(name, old.images[str(name)], cause="not to be updated"))
     if not asked:
         return kept, []
-    rules = LockRules(datetime.now(timezone.utc), order.least_age, order.platforms, verifier_of(params))
+    found, warnings = _asked(asked, order, old=old, params=params)
+    return [*kept, *found], warnings
+
+
+def _asked(asked: Sequence[Declared], order: LockOrder, *, old: Lock, params: Params) -> tuple[list[Found], list[str]]:
+    """Return what the registries have for the images that are looked up."""
+    from .lock_resolve import LockResolver, LockRules
+    from .registries import check_served, credentials_of, open_registries
+
+    verifier = None
+    if params["verify"]:
+        from .signatures import verifier_of
+
+        verifier = verifier_of(params)
+    rules = LockRules(datetime.now(timezone.utc), order.least_age, order.platforms, verifier)
     wanted = {name.registry for each in asked for name in each.candidates}
     if params["username"]:
         check_served(wanted)
     with open_registries(params, credentials=credentials_of(params, served=wanted)) as registries:
         found = LockResolver(old, rules=rules, registry=registries.store).find(asked, parallel=params["parallel"])
-        return [*kept, *found], registries.warnings
+        return found, registries.warnings
 
 
 def _frozen(path: str, plan: LockPlan) -> ConflictError:

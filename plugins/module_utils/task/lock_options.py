@@ -16,7 +16,6 @@ from ..model.platform import Platform
 from ..plan.locking import Declared, unmatched
 from .options import ITEM
 from .reader import Reader
-from .signatures import rule_problems
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,8 +48,11 @@ def read_lock(params: Params) -> LockOrder:
             be told. All problems of one kind are told at once.
     """
     reader = Reader(params)
-    for problem in rule_problems(params):
-        reader.problem(*problem[:2], fix=problem.fix)
+    if params["verify"]:
+        from .signatures import rule_problems
+
+        for problem in rule_problems(params):
+            reader.problem(*problem[:2], fix=problem.fix)
     platforms = _platforms(reader, params["platforms"] or (), path="platforms")
     rows = _rows(reader, params["images"] or ())
     declared: list[Declared] = []

@@ -155,9 +155,7 @@ class LockResolver:
     def _child(self, reference: Reference, descriptor: Descriptor, *, document: Manifest | Index | None) -> _Child:
         store, subject = self._registry(reference), str(reference.with_digest(descriptor.digest))
         if document is None or isinstance(document, Index):
-            document = parse_image_manifest(
-                store.read(descriptor), media_type=descriptor.media_type, subject=subject
-            )
+            document = parse_image_manifest(store.read(descriptor), media_type=descriptor.media_type, subject=subject)
         size, config = document.size + len(document.raw), document.config
         rest, layers = size, {}
         if not is_config(config.media_type):  # no image at all, or none that says for which platform it is
