@@ -25,6 +25,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
 
     _supports_check_mode = True
     _supports_async = False
+    _connection: t.Any
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result, or a failure of the same form without having run it."""
@@ -46,7 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         here = {**task_vars, "ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         if self._task.delegate_to:
             here["ansible_delegated_vars"] = {self._task.delegate_to: here}
-        given: t.Any = self._connection
+        given = self._connection
         self._connection = connection_loader.get("ansible.legacy.local", self._play_context)
         try:
             answer: dict[str, t.Any] = self._execute_module(
