@@ -187,3 +187,19 @@ def test_an_entry_of_a_list_has_outputs_too(engine_host: EngineHost, case: Writt
     done = engine_host.do("image_state", images=images)
     assert kinds(done) == ["build", "write", "write", "write", "write"]
     engine_host.rest("image_state", images=images, unlisted="remove")
+
+
+def test_what_is_pulled_instead_of_built_goes_to_the_outputs_that_lack_it(
+    engine_host: EngineHost, case: Written, repository: Repository
+) -> None:
+    case.params["share"] = f"{repository}-builds"
+    engine_host.do("image_build", **case.params)
+    before = case.state()
+    engine_host.do("image_rmi", name="team/app:1")
+    case.places["tar"].unlink()
+    announced = engine_host.announce("image_build", **case.params)
+    done = engine_host.do("image_build", **case.params)
+    assert kinds(announced) == kinds(done) == ["pull", "write"]
+    assert (done["actions"][1]["type"], done["actions"][1]["cause"]) == ("tar", "not written yet")
+    assert {**case.state(), "tar": before["tar"]} == before
+    engine_host.rest("image_build", **case.params)

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.fleet.images.tests.support.engine_hosts import DockerHost, LayoutHost, PodmanHost
 from ansible_collections.fleet.images.tests.support.file_trees import archive_tree, base_with_removals
 from ansible_collections.fleet.images.tests.support.lifecycle import FOREIGN, HOST
+from ansible_collections.fleet.images.tests.support.playbook import run_playbook
 from ansible_collections.fleet.images.tests.support.skopeo import copy, manifest_digest, raw_manifest
 
 if t.TYPE_CHECKING:
@@ -121,3 +122,21 @@ def test_a_build_for_several_platforms_is_written_as_a_whole(tmp_path: Path) -> 
     copy(f"oci-archive:{tmp_path / 'app.oci'}", f"oci:{tmp_path / 'copied'}:1", all_platforms=True)
     own = json.loads(raw_manifest(f"docker-archive:{tmp_path / 'app.docker'}"))
     assert own["config"]["digest"] == host.images()[NAME]
+
+
+def test_a_playbook_writes_outputs_and_is_at_rest_then(folder: Path) -> None:
+    build = {"path": str(folder / "context"), "outputs": outputs(folder, "docker", "local")}
+    images = [{"image": "team/app:1", "build": build}]
+    task = {
+        "name": "images",
+        "fleet.images.image_state": {"engine": "layout", "store": str(folder / "store"), "images": images},
+    }
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": [task]}]
+    announced, done, again = (
+        run_playbook(plays, folder / "home", arguments=arguments).of("images").result
+        for arguments in (("--check", "--diff"), ("--diff",), ("--diff",))
+    )
+    assert announced["diff"] == done["diff"]
+    assert [row["action"] for row in done["actions"]] == ["build", "write", "write"]
+    assert again["changed"] is False
+    assert (folder / "app.local" / "srv" / "app" / "tool").read_bytes() == b"#!/bin/sh\n"

@@ -12,8 +12,10 @@ from ansible_collections.fleet.images.plugins.module_utils.apply.verify import v
 from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import PeerError
 from ansible_collections.fleet.images.plugins.module_utils.model.host import Identity, Look
+from ansible_collections.fleet.images.plugins.module_utils.model.output import Output
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.plan.outputs import Write
 from ansible_collections.fleet.images.tests.support.images import make_index
 from ansible_collections.fleet.images.tests.support.memory_daemon import MemoryDaemon
 from ansible_collections.fleet.images.tests.unit.apply.carrying import apply
@@ -149,3 +151,20 @@ def test_a_variant_that_only_the_index_tells_is_no_other_platform(story: Story) 
     plan = story.plan(present("app:1"))
     apply(story, plan)
     verify(plan, outcome=Outcome(), observed=story.host.observe())
+
+
+def test_a_pull_is_held_to_its_platform_whatever_the_image_is_written_to_afterwards(story: Story) -> None:
+    index_ = make_index([image(1), image(2, platform="linux/arm64")])
+    story.registries.push("app:1", index_)
+    plan = story.plan(present("app:1"))
+    (pull,) = plan.actions
+    basics = (2, pull.reference, "not written yet", (1,), pull.digest, None, "", pull.after, 0)
+    write = Write(*basics, source=Identity(), output=Output("tar", "/srv/app.tar"))
+    story.host.hold(index_.images[1], "app:1", index=index_)
+    with pytest.raises(PeerError) as caught:
+        verify(
+            plan._replace(actions=(pull, write)),
+            outcome=Outcome(),
+            observed=story.host.observe(Look(details_of=frozenset({pull.reference}))),
+        )
+    assert caught.value.code == "wrong-platform-delivered"
