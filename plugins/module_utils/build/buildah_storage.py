@@ -96,7 +96,7 @@ class BuildahStorage:
         _remove_folder(folder)
 
     def unpack(self, context: Iterator[bytes], *, dockerfile: str) -> None:
-        """Unpack the tar archive of the context as it comes; ``dockerfile``, a file of its root, lies beside it then."""
+        """Unpack the tar archive of the context as it comes; its file ``dockerfile`` lies beside the context then."""
         unpack(context, self.path("context"))
         os.replace(self.path("context", dockerfile), self.path("Dockerfile"))
 
