@@ -117,12 +117,12 @@ def test_a_repository_with_a_tag_or_none_at_all_is_no_share(order: Order, tmp_pa
         assert told["subject"] == "share"
 
 
-def test_a_registry_that_takes_no_push_is_told_before_anything_is_built(
+def test_a_share_that_wants_a_log_in_is_told_in_check_mode_too(
     order: Order, registry_with: Callable[[RegistryOptions], Registry], tmp_path: Path
 ) -> None:
-    cache = registry_with(RegistryOptions(users={"reader": "secret"}))
+    closed = registry_with(RegistryOptions(users={"reader": "secret"}))
     host = Host(tmp_path / "host")
-    told = host.refuse("image_build", **{**order.params, "share": f"{cache.host}/builds"})
+    told = host.refuse("image_build", **{**order.params, "share": f"{closed.host}/builds"})
     assert told["class"] == "AuthError"
     assert host.names() == {}
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import AuthError, UnavailableError
-from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference, parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.stores.build_claim import (
     CLAIM_ANNOTATION,
     BuildClaim,
@@ -22,14 +22,16 @@ from ansible_collections.fleet.images.plugins.module_utils.stores.build_claim im
 )
 from ansible_collections.fleet.images.plugins.module_utils.stores.memory import MemoryStore
 from ansible_collections.fleet.images.plugins.module_utils.stores.registries import Registries
+from ansible_collections.fleet.images.plugins.module_utils.stores.registry import RegistryStore
 from ansible_collections.fleet.images.plugins.module_utils.wire.credentials import CredentialSource
+from ansible_collections.fleet.images.plugins.module_utils.wire.registry_settings import RegistrySettings
 from ansible_collections.fleet.images.tests.unit.stores.sample_images import sample_image
+from ansible_collections.fleet.images.tests.unit.wire.odd_server import OddServer, Reply, client_for
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
-    from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference
+    from ansible_collections.fleet.images.plugins.module_utils.model.digest import Digest
     from ansible_collections.fleet.images.plugins.module_utils.stores.base import ContentStore
     from ansible_collections.fleet.images.tests.support.registry import Registry
 
@@ -145,25 +147,21 @@ def test_waiting_ends_at_the_deadline() -> None:
     first.release()
 
 
-class ReadOnly(MemoryStore):
-    """A store that nothing may be put into."""
-
-    def put_manifest(self, raw: bytes, descriptor: Descriptor, *, reference: Reference | None = None) -> None:
-        raise AuthError("No", code="registry-denied", why="403")
-
-
 def test_a_repository_that_may_not_be_written_is_told_as_such() -> None:
-    with pytest.raises(AuthError) as caught:
-        host(ReadOnly(), Time()).take()
+    with OddServer(lambda asked: Reply(404 if asked.method in ("GET", "HEAD") else 403)) as server:
+        wanted = Reference(server.host, "shared", "build-0123")
+        store = RegistryStore(client_for(server.host, settings=RegistrySettings(retry=0)), "shared")
+        with pytest.raises(AuthError) as caught:
+            BuildClaim(store, wanted).take()
     assert caught.value.code == "share-not-writable"
-    assert caught.value.why == "403"
+    assert "403" in caught.value.why
 
 
 def test_a_claim_is_renewed_until_it_is_released() -> None:
     store, others = MemoryStore(), set(threading.enumerate())
     claim = BuildClaim(store, WANTED, rhythm=Rhythm(settle=0.0, renew=0.01))
     assert claim.take()
-    seen = set()
+    seen: set[Digest] = set()
     while len(seen) < 3:
         seen.add(store.resolve(CLAIM).digest)
     claim.release()
