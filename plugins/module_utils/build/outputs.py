@@ -15,9 +15,11 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
+import time
 import typing as t
 
 from ..model.digest import Digest
@@ -36,6 +38,7 @@ if t.TYPE_CHECKING:
 
 _VERSION = 1
 _PARTIAL = ".partial"
+_LEFT_SECONDS = 3600.0  # what a task that was killed left behind is older than this
 
 
 class _Record(t.NamedTuple):
@@ -92,6 +95,7 @@ def write_output(output: Output, image: BaseImage, *, name: str, records: str, i
     """
     path = os.path.realpath(output.dest)
     with _explained(output):
+        _clear(path)
         identity = identity_of(image)
         record = _Record(output.form, [], str(identity.config_digest), str(image.manifest.descriptor.digest), "")
         if output.form == "local":
@@ -225,6 +229,19 @@ def _keep(path: str, record: _Record, *, records: str) -> None:
     with open(handle, "w", encoding="ascii") as file:
         json.dump([_VERSION, *record], file)
     os.replace(draft, _record_path(path, records))
+
+
+def _clear(path: str) -> None:
+    """Remove what killed tasks left beside a destination. What another task may be writing is younger."""
+    folder, base = os.path.split(path)
+    ours = re.compile(re.escape(f".{base}.") + r"[a-z0-9_]{8}\.partial(\.old)?")
+    for name in os.listdir(folder):
+        left = os.path.join(folder, name)
+        if ours.fullmatch(name) and os.lstat(left).st_mtime < time.time() - _LEFT_SECONDS:
+            if os.path.isdir(left) and not os.path.islink(left):
+                _remove(left)
+            else:
+                os.unlink(left)
 
 
 def _remove(folder: str) -> None:

@@ -233,6 +233,35 @@ def test_a_full_disk_leaves_what_was_there(place: Place, image: BaseImage) -> No
     assert not [name for name in os.listdir(place.folder) if name.endswith(".partial")]
 
 
+def test_what_a_killed_task_left_is_removed_when_it_is_old(place: Place, image: BaseImage) -> None:
+    child = os.fork()
+    if child == 0:
+
+        class Killed:
+            """A source that never gives a layer: the process ends in the middle."""
+
+            def open(self, descriptor: Descriptor, offset: int = 0) -> ReadStream:
+                os._exit(0)
+
+        try:
+            place.write("oci", image._replace(source=Killed()))
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+    (left,) = (path for path in place.folder.iterdir() if path.name.endswith(".partial"))
+    assert place.written("oci") is None
+    folder = place.folder / ".place.abcdefgh.partial.old"
+    (folder / "below").mkdir(parents=True)
+    young = place.folder / ".place.12345678.partial"
+    alien = place.folder / ".place.notours.partial"
+    for path in (young, alien):
+        path.touch()
+    for path in (left, folder, alien):
+        os.utime(path, (1, 1))
+    place.write("oci", image)
+    assert sorted(path.name for path in place.folder.iterdir() if path.name.startswith(".")) == [young.name, alien.name]
+
+
 def test_a_symbolic_link_keeps_leading_to_the_file(place: Place, image: BaseImage) -> None:
     (place.folder / "place").symlink_to("real.tar")
     place.write("tar", image)
