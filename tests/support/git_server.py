@@ -49,6 +49,12 @@ class Repository:
         self._git("-C", str(self._work), "tag", "--force", "-a", "-m", name, name)
         self._push(f"refs/tags/{name}")
 
+    def include(self, url: str, name: str) -> str:
+        """Add another repository as a submodule to the main branch and return the commit."""
+        self._git("-C", str(self._work), "submodule", "--quiet", "add", url, name)
+        self._git("-C", str(self._work), "commit", "--quiet", "-m", "submodule")
+        return self._push("HEAD:refs/heads/main")
+
     def _push(self, what: str) -> str:
         self._git("-C", str(self._work), "push", "--quiet", "--force", str(self.path), what)
         self._git("-C", str(self.path), "update-server-info")

@@ -150,6 +150,18 @@ def test_web_servers_give_any_commit(repository: Repository, cache: Cache, *, is
         assert server.asked == []
 
 
+def test_submodules_are_part_of_the_context(repository: Repository, cache: Cache, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    part = Repository(tmp_path / "other")
+    part.commit({"part": "p"})
+    repository.commit({"Dockerfile": "one"})
+    with WebServer(part.path.parent, is_smart=True) as server:
+        repository.include(f"{server.url}/app.git", "sub")
+        folder = cache.fetch(f"{repository.url}#main")
+    assert (folder / "sub" / "part").read_text() == "p"
+    assert not list(folder.rglob(".git"))
+
+
 def test_what_a_repository_does_not_have_is_told(repository: Repository, cache: Cache) -> None:
     repository.commit({"Dockerfile": "one", "file": ""})
     for fragment in ("nothing", COMMIT, "main:nowhere", "main:file"):

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import subprocess
+import sys
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +28,7 @@ from ansible_collections.fleet.images.plugins.module_utils.stores.registries imp
 from ansible_collections.fleet.images.plugins.module_utils.stores.registry import RegistryStore
 from ansible_collections.fleet.images.plugins.module_utils.wire.credentials import CredentialSource
 from ansible_collections.fleet.images.plugins.module_utils.wire.registry_settings import RegistrySettings
+from ansible_collections.fleet.images.tests.support.module import COLLECTIONS
 from ansible_collections.fleet.images.tests.unit.stores.sample_images import sample_image
 from ansible_collections.fleet.images.tests.unit.wire.odd_server import OddServer, Reply, client_for
 
@@ -194,3 +198,36 @@ def test_ten_hosts_at_once_agree_on_one_at_a_real_registry(registry: Registry) -
         store = registries.store(wanted)
         claim_manifest = store.fetch_manifest(wanted.with_tag("build-0123-claim"))[0]
         assert json.loads(claim_manifest)["annotations"] == {CLAIM_ANNOTATION: ""}
+
+
+_HOLDER = """
+import sys
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.stores.build_claim import BuildClaim, Rhythm
+from ansible_collections.fleet.images.plugins.module_utils.stores.registries import Registries
+wanted = parse_reference(sys.argv[1])
+claim = BuildClaim(Registries().store(wanted), wanted, rhythm=Rhythm(settle=0.1, renew=0.1))
+print(claim.take(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_host_that_is_killed_while_it_builds_is_followed_by_another(registry: Registry) -> None:
+    wanted = parse_reference(registry.reference("shared", "build-0123"))
+    environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(wanted)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    )
+    with holder, Registries(credentials=CredentialSource(environ={})) as registries:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == b"True"
+        store = registries.store(wanted)
+        # It shows that it builds, so nobody else does, however long that takes.
+        waiting = BuildClaim(store, wanted, deadline=3.0, rhythm=Rhythm(poll=0.1, longest_poll=0.1, dead=2.0))
+        with pytest.raises(UnavailableError):
+            waiting.take()
+        holder.kill()
+        holder.wait()
+        claim = BuildClaim(store, wanted, rhythm=Rhythm(settle=0.1, poll=0.1, longest_poll=0.1, dead=1.0))
+        assert claim.take()
+        claim.release()
