@@ -20,7 +20,7 @@ options:
         C(sha256-<digest>.sig), and the bundle that refers to the image. They are read at the registry that the image's
         name says, never at a mirror. Transparency logs are not asked.
       - One signature that is right is enough. It may be over the index, or over the image of the platform.
-      - Base images of builds are not checked. Lock them, or name their digests.
+      - Base images of builds that a registry is asked for are checked in the same way, also those with a digest.
     type: list
     elements: dict
     suboptions:

@@ -319,7 +319,10 @@ import typing as t
 
 from ..module_utils.task.desired import read_pull
 from ..module_utils.task.options import NAMES, PULL, VERIFY
-from ..module_utils.task.run import Checks, run_task
+from ..module_utils.task.run import run_task
+
+if t.TYPE_CHECKING:
+    from ..module_utils.task.checks import Checks
 
 
 def open_checks(params: t.Mapping[str, t.Any]) -> Checks:

@@ -668,8 +668,11 @@ error:
 import typing as t
 
 from ..module_utils.task.options import PULL, STATE, VERIFY
-from ..module_utils.task.run import Builder, Checks, run_task
+from ..module_utils.task.run import Builder, run_task
 from ..module_utils.task.state import read_image_state
+
+if t.TYPE_CHECKING:
+    from ..module_utils.task.checks import Checks
 
 
 def open_builder() -> Builder:

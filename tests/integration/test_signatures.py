@@ -178,3 +178,37 @@ def test_what_a_lock_names_is_not_asked_for_again(host: Host, repository: Reposi
     run_module("image_lock", {"images": images_wanted, "path": str(path)}).succeed()
     lock = json.loads(path.read_text(encoding="utf-8"))
     host.settle("image_state", images=images_wanted, lock=lock, verify=SIGNED_BY_TEAM)
+
+
+@pytest.mark.parametrize("suffix", [":1", "@{digest}", ":1@{digest}"])
+def test_a_base_that_is_not_signed_is_not_built_on(host: Host, repository: Repository, suffix: str) -> None:
+    made = push(repository)
+    base = f"{repository}{suffix.format(digest=made.digest)}"
+    build = {"dockerfile_inline": f"FROM {base}\nENV A=1\n"}
+    params = {"images": [{"image": "localhost/built:1", "build": build}], "verify": SIGNED_BY_TEAM}
+    error = host.refuse("image_state", **params)
+    assert (error["code"], error["subject"]) == ("signature-missing", base)
+    sign(repository, made.digest)
+    assert host.announce("image_state", **params)["changed"] is True
+    assert host.do("image_state", **params)["changed"] is True
+    assert host.do("image_state", **params)["changed"] is False
+
+
+def test_the_rules_decide_about_a_base_as_about_an_image(host: Host, repository: Repository) -> None:
+    push(repository)
+    build = {"dockerfile_inline": f"FROM {repository}:1\nENV A=1\n"}
+    wanted = [{"image": "localhost/built:1", "build": build}]
+    rules = [{"pattern": "*", "policy": "accept"}, {"pattern": f"{repository}:1", "policy": "reject"}]
+    assert host.refuse("image_state", images=wanted, verify=rules)["code"] == "image-rejected"
+    assert host.do("image_state", images=wanted, verify=rules[:1])["changed"] is True
+
+
+def test_a_base_that_the_same_task_pulls_is_asked_for_once(host: Host, repository: Repository) -> None:
+    made = push(repository)
+    sign(repository, made.digest)
+    build = {"dockerfile_inline": f"FROM {repository}:1\nENV A=1\n"}
+    wanted = [{"image": f"{repository}:1"}, {"image": "localhost/built:1", "build": build}]
+    tag = made.digest.replace(":", "-") + ".sig"
+    host.do("image_state", images=wanted, verify=SIGNED_BY_TEAM)
+    log = repository.registry.log.read_text(encoding="utf-8")
+    assert log.count(f'"GET /v2/{repository.path}/manifests/{tag} HTTP/1.1" 200') == 1

@@ -78,6 +78,7 @@ class Bases:
         """
         reference = self._reference(base)
         if reference.digest is not None:
+            self._check(base, reference.digest)
             return reference.digest
         if self._pins is not None:
             locked = self._pins.base(reference, platform=base.platform, is_given=reference in self._given)
@@ -94,7 +95,7 @@ class Bases:
         if digest:  # the config's, when it was built here and no registry knows it
             return digest
         try:
-            return self._session.registry(reference).resolve(reference).digest
+            digest = self._session.registry(reference).resolve(reference).digest
         except NotFoundError as error:
             raise NotFoundError(
                 f"The base image {base.reference} is neither on the host nor at its registry",
@@ -103,6 +104,8 @@ class Bases:
                 fix="check the spelling, or build or pull it before",
                 subject=base.reference,
             ) from error
+        self._check(base, digest)
+        return digest
 
     def digests(self, wanted: Sequence[Base], *, asks_registry: bool) -> dict[Base, Digest]:
         """Return what each base means; one that is ``wanted`` for several platforms means one index for all of them.
@@ -166,12 +169,10 @@ class Bases:
         Raises:
             ImagesError: it cannot be read, or does not exist for the base's platform.
         """
-        pinned = self._reference(base).with_digest(digest)
-        question = Question((pinned,), base.platform, is_strict=False, known=frozenset())
-        resolved = resolve_image(question, registry=self._session.registry, mirrors=self._session.mirrors)
+        resolved = self._resolved(base, digest)
         if resolved.manifest is None:
             raise TypeError("a question that knows no digest is answered with a manifest")
-        return resolved, parse_config(self._session.registry(pinned).read(resolved.manifest.config))
+        return resolved, parse_config(self._session.registry(resolved.reference).read(resolved.manifest.config))
 
     def held(self, base: Base, digest: Digest) -> LocalImage | None:
         """Return the base of exactly ``digest``, if the host holds it under its name or by its digest."""
@@ -191,6 +192,22 @@ class Bases:
             ImagesError: the engine cannot be asked.
         """
         return bool(self._session.engine.describe(image).config.get("OnBuild"))
+
+    def _resolved(self, base: Base, digest: Digest) -> Resolved:
+        question = Question((self._pinned(base, digest),), base.platform, is_strict=False, known=frozenset())
+        return resolve_image(question, registry=self._session.registry, mirrors=self._session.mirrors)
+
+    def _check(self, base: Base, digest: Digest) -> None:
+        """Do nothing if a base that a registry will be asked for may be used, by the rules of the task.
+
+        Raises:
+            ImagesError: it may not.
+        """
+        checks = self._session.checks
+        if checks is None or self._pins is not None or self.held(base, digest) is not None:
+            return
+        resolved = self._resolved(base, digest)
+        checks.check_image(resolved._replace(reference=self._reference(base)), session=self._session)
 
     def _pinned(self, base: Base, digest: Digest) -> Reference:
         return self._reference(base).with_digest(digest)

@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:
     from ..plan.desired import Desired
     from ..plan.plan import Plan
     from ..plan.questions import Questions
+    from .checks import Checks
     from .options import Spec
 
 
@@ -52,17 +53,6 @@ class Builder(t.Protocol):
 
     def carry_out(self, spec: object, *, session: Session) -> Built:
         """Build, and return what was built, and by what."""
-
-
-class Checks(t.Protocol):
-    """What the task asks of images that registries have: ``task/signatures.py``. Modules without do not ship it."""
-
-    @property
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with the options that say it."""
-
-    def check(self, answers: Answers, *, observed: Observed, session: Session) -> None:
-        """Do nothing if all that was answered, and is not on the host yet, may be used; else raise."""
 
 
 if t.TYPE_CHECKING:
@@ -88,10 +78,9 @@ def run_task(
     with failures_told(module):
         asked = checks(module.params) if checks is not None and module.params["verify"] else None
         desired = _read(read, module.params, problems=asked.problems if asked is not None else ())
-        session = Session(module.params)
+        session = Session(module.params, checks=asked)
         try:
-            is_dry = is_plan_only(module)
-            result, warnings = converge(desired, session=session, builder=builder, checks=asked, is_dry=is_dry)
+            result, warnings = converge(desired, session=session, builder=builder, is_dry=is_plan_only(module))
         finally:
             session.close()
         for warning in warnings:
@@ -117,12 +106,7 @@ def _read(
 
 
 def converge(
-    desired: Desired,
-    *,
-    session: Session,
-    builder: OpenBuilder | None,
-    is_dry: bool,
-    checks: Checks | None = None,
+    desired: Desired, *, session: Session, builder: OpenBuilder | None, is_dry: bool
 ) -> tuple[dict[str, t.Any], list[str]]:
     """Return result and warnings of bringing the session's host to ``desired``; with ``is_dry`` what they would be.
 
@@ -139,8 +123,8 @@ def converge(
         desired = builds.load(desired, observed=observed, session=session)
     questions = ask(desired, observed)
     answers = _answers(questions, session)
-    if checks is not None:
-        checks.check(answers, observed=observed, session=session)
+    if session.checks is not None:
+        session.checks.check(answers, observed=observed, session=session)
     if builds is not None:
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
         answers = builds.with_written(desired, answers=answers)

@@ -22,19 +22,21 @@ if t.TYPE_CHECKING:
     from ..stores.registries import Registries
     from ..stores.registry import RegistryStore
     from ..wire.credentials import Credential, CredentialSource
+    from .checks import Checks
 
 
 class Session:
     """Opens what the options name, each part when it is first needed."""
 
-    def __init__(self, params: Mapping[str, t.Any]) -> None:
-        """Take the options of a module, which a Reader found to be fine.
+    def __init__(self, params: Mapping[str, t.Any], *, checks: Checks | None = None) -> None:
+        """Take the options of a module, which a Reader found to be fine, and what they ask of images at registries.
 
         Raises:
             InputError: the address or a setting of the engine cannot be used.
             UnsupportedError: the engine cannot be reached over such an address.
         """
         self._params = params
+        self.checks = checks
         self._registries: Registries | None = None
         self._credentials: CredentialSource | None = None
         self._mirrors: Mirrors | None = None

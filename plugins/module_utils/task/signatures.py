@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..model.host import Observed
+    from ..model.resolved import Resolved
     from ..plan.questions import Answers, Question
     from .session import Session
 
@@ -75,18 +76,9 @@ class SignatureChecks:
         Raises:
             ImagesError: an image may not. With several an ApplyError that tells all.
         """
-        verifier = self._verifier
-        if verifier is None:
-            return
 
-        def check(question: Question) -> tuple[str, ...]:
-            answer = answers.images[question]
-            return verifier.check(
-                answer.reference,
-                descriptor=answer.descriptor,
-                manifest_digest=answer.manifest.descriptor.digest if answer.manifest is not None else None,
-                repository=session.registry(answer.reference),
-            )
+        def check(question: Question) -> None:
+            self.check_image(answers.images[question], session=session)
 
         asked = [question for question in answers.images if _is_new(question, answers=answers, observed=observed)]
         checked = in_parallel(asked, check, parallel=session.parallel)
@@ -95,6 +87,20 @@ class SignatureChecks:
             for question, got in checked.items()
             if isinstance(got, ImagesError)
         })
+
+    def check_image(self, image: Resolved, *, session: Session) -> None:
+        """Do nothing if one image may be used.
+
+        Raises:
+            ImagesError: it may not.
+        """
+        if self._verifier is not None:
+            self._verifier.check(
+                image.reference,
+                descriptor=image.descriptor,
+                manifest_digest=image.manifest.descriptor.digest if image.manifest is not None else None,
+                repository=session.registry(image.reference),
+            )
 
 
 def _is_new(question: Question, *, answers: Answers, observed: Observed) -> bool:
