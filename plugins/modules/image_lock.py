@@ -58,7 +58,7 @@ options:
       - Which images to look up again. An entry is a name as the task has it, the full name, or a pattern with C(*),
         C(?) and C([…]) like V(redis:*) or V(ghcr.io/team/*). One that matches no image is an error.
       - Other images keep their entry, and their registries are not asked. Images without an entry are always looked up.
-      - By default all images are. With V([\]) none of those is that the lock has.
+      - By default all images are. With an empty list none of those is that the lock has.
     type: list
     elements: str
   platforms:

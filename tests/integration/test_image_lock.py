@@ -16,6 +16,7 @@ from ansible_collections.fleet.images.tests.support import skopeo
 from ansible_collections.fleet.images.tests.support.images import make_image, make_index, push, push_image, push_index
 from ansible_collections.fleet.images.tests.support.module import check_then_run, run_module
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy
+from ansible_collections.fleet.images.tests.support.registry import RegistryOptions, start_registry
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -268,3 +269,22 @@ def test_a_dockerfile_that_is_not_on_the_control_node_is_told(tmp_path: Path) ->
     assert error["code"] == "dockerfile-missing"
     assert error["subject"] == "images[0]"
     assert "control node" in error["fix"] + error["what"]
+
+
+def test_log_ins_and_authorities_are_those_of_other_modules_and_mirrors_are_never_asked(tmp_path: Path) -> None:
+    options = RegistryOptions(users={"me": "s3cret-word"}, tls=True)
+    with start_registry(tmp_path / "private", options) as private, start_registry(tmp_path / "mirror") as mirror:
+        image = push_image(private, "private/app", "1")
+        push_image(mirror, "private/app", "1", files={"other": b"bytes"})
+        name, path = private.reference("private/app", "1"), tmp_path / "lock"
+        trusted = {"registry_ca_path": private.ca_path, "retry": 0}
+        log_in = {"username": "me", "password": "s3cret-word"}
+        copies = [{"registry": private.host, "location": mirror.host}]
+        assert failure(lock(path, name, **trusted))["class"] == "AuthError"
+        done = run_module("image_lock", lock(path, name, **trusted, **log_in, mirrors=copies)).succeed()
+        assert done["images"][0]["digest"] == image.digest
+        assert "s3cret-word" not in json.dumps(done)
+        both = lock(path, name, mirror.reference("private/app", "1"), **trusted, **log_in)
+        assert failure(both)["code"] == "credentials-for-several-registries"
+        auth = [{"registry": private.host, **log_in}]
+        run_module("image_lock", {**both, "username": None, "password": None, "registry_auth": auth}).succeed()
