@@ -251,3 +251,22 @@ def test_buildah_runs_the_steps_of_this_machine_for_all(
     for row in json.loads(skopeo.raw_manifest(f"docker://{repository}:1"))["manifests"]:
         config = skopeo.image_config(f"docker://{repository}@{row['digest']}")
         assert config["architecture"] == row["platform"]["architecture"]
+
+
+def test_another_name_of_the_index_keeps_all_of_it(
+    store_host: EngineHost, context: Path, repository: Repository
+) -> None:
+    build(store_host, name=NAME, path=str(context), platform=BOTH)
+    store_host.settle("image_tag", name=NAME, repository=["team/other:1"])
+    store_host.settle("image_rmi", name=NAME)
+    store_host.settle("image_push", name="team/other:1", repository=[f"{repository}:other"])
+    assert platforms(f"docker://{repository}:other") == [HOST, FOREIGN]
+
+
+def test_one_platform_is_built_upon_an_index_of_this_host(store_host: EngineHost, context: Path) -> None:
+    build(store_host, name=NAME, path=str(context), platform=BOTH)
+    for platform in (HOST, FOREIGN):
+        name = f"team/{platform.partition('/')[2]}:1"
+        build(store_host, name=name, dockerfile_inline=f"FROM {NAME}\nUSER me\n", platform=platform)
+        [image] = store_host.do("image_info", name=name, detail=True)["images"]
+        assert image["platform"] == platform

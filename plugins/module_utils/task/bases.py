@@ -117,7 +117,11 @@ class Bases:
         found: dict[Base, Digest] = {}
         shared: dict[str, Digest] = {}
         for base in sorted(wanted, key=lambda base: self._local(base) is None):  # what is on the host goes first
-            digest = shared.get(base.reference) or self.digest(base, asks_registry=asks_registry)
+            digest = shared.get(base.reference)
+            if digest is None:
+                digest = self.digest(base, asks_registry=asks_registry)
+            else:
+                self._check(base, digest)
             if names.count(base.reference) > 1 and (asks_registry or self._serves_all(base, digest)):
                 shared[base.reference] = digest
             found[base] = digest
@@ -205,6 +209,9 @@ class Bases:
         """
         checks = self._session.checks
         if checks is None or self._pins is not None or self.held(base, digest) is not None:
+            return
+        of_index = self._of_index(base)
+        if of_index is not None and of_index.digest == digest:
             return
         resolved = self._resolved(base, digest)
         checks.check_image(resolved._replace(reference=self._reference(base)), session=self._session)

@@ -291,6 +291,28 @@ def test_build_is_pushed_with_all_its_names() -> None:
     assert item.build is not None and item.build.rebuild == "changed"
 
 
+def test_a_build_may_be_for_several_platforms() -> None:
+    (item,) = read_build(params.build("a:1", path=".", platform="amd64, linux/arm64/v8,linux/amd64")).images
+    assert item.platform is None
+    assert item.build is not None and list(map(str, item.build.platforms)) == ["linux/amd64", "linux/arm64"]
+    (item,) = read_build(params.build("a:1", path=".", platform="linux/amd64,amd64")).images
+    assert (str(item.platform), item.build and item.build.platforms) == ("linux/amd64", ())
+    rows: list[dict[str, t.Any]] = [{"image": "a:1", "build": {"path": "."}}, {"image": "b:1"}]
+    told = problems(read_state, params.state(*rows, platform="amd64,arm64"))
+    assert [problem.path for problem in told] == ["platform"]
+
+
+@pytest.mark.parametrize("text", ["linux/amd64,", ",", "linux/amd64,a/b/c/d"])
+def test_a_list_of_platforms_with_what_is_none_is_told(text: str) -> None:
+    options = params.build("a", path=".", platform=text)
+    assert [problem.path for problem in problems(read_build, options)] == ["platform"]
+
+
+def test_an_image_for_several_platforms_is_not_shared() -> None:
+    options = params.build("a", path=".", platform="amd64,arm64", share="r.test/shared")
+    assert [problem.path for problem in problems(read_build, options)] == ["share"]
+
+
 def test_build_of_bad_input_is_told_at_once() -> None:
     options = params.build(
         f"a@{ONE}", dockerfile="D", dockerfile_inline="FROM scratch", platform="/", repository=["B"]
