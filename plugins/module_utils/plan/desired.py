@@ -110,3 +110,8 @@ class Desired(t.NamedTuple):
     in_use: InUse = "fail"
     prunes: bool = True
     pins: Pins | None = None
+
+    @property
+    def removes_any(self) -> bool:
+        """Whether anything may go."""
+        return self.removes_unlisted or not all(item.is_present for item in self.images)

@@ -13,6 +13,7 @@ from ..model.errors import ImagesError, InputError, NotFoundError, UnsupportedEr
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
 from .actions import Pending
+from .claims import claims_of, shown_name
 from .draft import Draft, Told, digest_of
 from .questions import (
     build_cause,
@@ -25,7 +26,6 @@ from .questions import (
     need_of,
     question_for,
 )
-from .removal import claims_of, plan_absent, plan_unlisted, shown_name
 from .world import held
 
 if t.TYPE_CHECKING:
@@ -57,15 +57,24 @@ def plan_images(desired: Desired, observed: Observed, *, answers: Answers) -> Pl
                 rows[at] = _plan_present(draft, item, answers=answers)
             draft.made |= names_made_by(item)
     _keep_pins(draft, desired, rows=rows)
+    if desired.removes_any:
+        _plan_absent(draft, desired, rows=rows)
+    raise_problems(draft.problems)
+    draft.rows += (rows[at] for at in sorted(rows))
+    if desired.removes_unlisted:
+        from .removal import plan_unlisted  # compiled where something may go
+
+        plan_unlisted(draft, desired)
+    return draft.finished()
+
+
+def _plan_absent(draft: Draft, desired: Desired, *, rows: dict[int, Row]) -> None:
+    from .removal import plan_absent
+
     for at, item in enumerate(desired.images):
         if not item.is_present:
             with _problem_of(item, draft):
                 rows[at] = plan_absent(draft, item, in_use=desired.in_use)
-    raise_problems(draft.problems)
-    draft.rows += (rows[at] for at in sorted(rows))
-    if desired.removes_unlisted:
-        plan_unlisted(draft, desired)
-    return draft.finished()
 
 
 @contextlib.contextmanager

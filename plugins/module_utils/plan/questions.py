@@ -77,11 +77,10 @@ def look_for(desired: Desired) -> Look:
     Parents matter whenever something may go: an image that others were built on stays, pruned or not. Details matter
     for platforms, for the inputs of builds, and for a push, which needs the manifest; of a pinned image by any name.
     """
-    removes = desired.removes_unlisted or not all(item.is_present for item in desired.images)
     detailed = (item for item in desired.images if item.is_present and (item.platform or item.build or item.push))
     names = (name for item in detailed for name in item.candidates)
     details = {form for name in names for form in _forms(name)}
-    return Look(containers=removes, parents=removes, details_of=frozenset(details))
+    return Look(containers=desired.removes_any, parents=desired.removes_any, details_of=frozenset(details))
 
 
 def _forms(name: Reference | ImageId) -> tuple[Reference | ImageId, ...]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What goes, and what must stay: names wanted absent, names not listed, and the claims of what is wanted."""
+"""What goes: names wanted absent, and names that are not listed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from ..model.errors import ConflictError, InputError
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
+from .claims import shown_name
 from .draft import digest_of
 from .questions import local_image, names_of
 from .world import held
@@ -23,21 +24,6 @@ if t.TYPE_CHECKING:
     from .desired import Desired, DesiredImage, InUse
     from .draft import Draft
     from .plan import Row
-
-
-def claims_of(draft: Draft, item: DesiredImage) -> set[Reference]:
-    """Return the names that must stay so that the host goes on holding ``item``: a pin's repository has many."""
-    found = {name for name in item.tags if name in draft.world.names}
-    for name in item.candidates:
-        if isinstance(name, ImageId):
-            image = draft.observed.find(name)
-            return found.union(image.names if image is not None else ())
-        if name.without_digest() in draft.world.names:
-            return found | {name.without_digest()}
-        pinned = draft.observed.pinned(name) if name.tag is None else None
-        if pinned is not None:
-            return found.union(other for other in pinned.names if other.repository == name.repository)
-    return found
 
 
 def plan_absent(draft: Draft, item: DesiredImage, *, in_use: InUse) -> Row:
@@ -195,11 +181,3 @@ def _wanted_too(item: DesiredImage, name: Reference, *, path: str) -> InputError
 def is_match(name: Reference, pattern: str) -> bool:
     """Tell whether the shell wildcards of ``pattern`` match the full or the familiar form of ``name``."""
     return fnmatchcase(str(name), pattern) or fnmatchcase(name.familiar, pattern)
-
-
-def shown_name(item: DesiredImage, image: LocalImage) -> str:
-    """Return the meaning of ``item``'s name that ``image`` has, as rows show it."""
-    for name in item.candidates:
-        if isinstance(name, Reference) and (name.without_digest() in image.names or name.tag is None):
-            return str(name.without_digest())
-    return str(item.wanted)
