@@ -13,6 +13,7 @@ from __future__ import annotations
 from ..stores.file_lock import locked
 from ..stores.layout_partial import PartialFile
 from ..stores.registry import RegistryStore
+from ..stores.registry_referrers import list_referrers
 from ..stores.registry_tags import list_tags
 from ..stores.registry_upload import upload
 from ..stores.verify import check_bytes
@@ -32,6 +33,7 @@ LOADED = (
     check_bytes,
     CredentialSource,
     EngineStream,
+    list_referrers,
     list_tags,
     locked,
     lost,
