@@ -173,7 +173,7 @@ def loaded_by_docker(store: Path, place: Path, *, daemon: Dockerd) -> dict[str, 
     exported = daemon.cli("export", container)
     daemon.cli("rm", container)
     daemon.cli("rmi", "case:1")
-    command = ["tar", "-x", "-p", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-C", place / "exported"]
+    command = ["tar", "-x", "-p", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-C", f"{place}/exported"]
     run(command, input_bytes=exported)
     return files_below(place / "exported")
 

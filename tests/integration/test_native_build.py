@@ -125,10 +125,9 @@ HEREDOCS = """
 
 def test_heredocs_are_the_files_that_buildah_copies(buildah: Buildah, tmp_path: Path) -> None:
     """buildah of this age knows no heredocs: it copies files with the text that each of them means."""
-    means = {"texts/EOF": "hello fleet, $HOME\n", "texts/RAW": "as written: ${WHO}\n", "mixed/EOF": "one\n", "named": ""}
-    steps = (
-        "FROM scratch\nCOPY texts /texts\nCOPY --chown=3:4 --chmod=600 mixed/EOF a.txt /mixed/\nCOPY named /named\n"
-    )
+    texts = {"texts/EOF": "hello fleet, $HOME\n", "texts/RAW": "as written: ${WHO}\n"}
+    means = {**texts, "mixed/EOF": "one\n", "named": ""}
+    steps = "FROM scratch\nCOPY texts /texts\nCOPY --chown=3:4 --chmod=600 mixed/EOF a.txt /mixed/\nCOPY named /named\n"
     context = write(tmp_path / "theirs", {**CONTEXT, **means, "Dockerfile": steps})
     theirs = FolderSource(buildah.build(context)).read()
     own = write(tmp_path / "ours", {**CONTEXT, "Dockerfile": dedent(HEREDOCS)})
