@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils.build.remote_context import parse_remote
+from ..module_utils.model.errors import InputError
 from ..module_utils.task.options import BUILD, LOCK, REGISTRY
 
 if t.TYPE_CHECKING:
@@ -44,9 +46,16 @@ def _entry(row: Mapping[str, t.Any], *, find: Callable[[str], str]) -> dict[str,
         return dict(row)
     words = [word for name in _OF_BUILDS for word in (name, *BUILD[name].get("aliases", ()))]
     kept = {word: build[word] for word in words if word in build}
-    if kept.get("path"):
+    if kept.get("path") and not _is_address(str(kept["path"])):
         kept["path"] = find(str(kept["path"]))
     return {**row, "build": kept}
+
+
+def _is_address(path: str) -> bool:
+    try:
+        return parse_remote(path) is not None
+    except InputError:  # the module tells what is wrong with it
+        return True
 
 
 def _rule(row: object, *, find: Callable[[str], str]) -> object:

@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.fleet.images.tests.support.images import push, push_image, push_index
 from ansible_collections.fleet.images.tests.support.other_ansible import VERSION, other_ansible_playbook
 from ansible_collections.fleet.images.tests.support.playbook import ansible_environment, run_playbook
+from ansible_collections.fleet.images.tests.support.programs import require, run
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,22 @@ def test_dockerfiles_lie_beside_the_playbook_and_secrets_of_builds_stay_in_the_t
     assert done.of("lock").changed, done.output
     assert [row["reference"] for row in done.of("lock").result["images"]] == [registry.reference("beside/base", "1")]
     assert "s3cret-word" not in json.dumps(done.of("lock").result)
+
+
+def test_a_build_from_git_locks_the_bases_of_its_commit(registry: Registry, tmp_path: Path) -> None:
+    require("git")
+    push_image(registry, "git/base", "1")
+    tree = tmp_path / "tree"
+    (tree / "site").mkdir(parents=True)
+    (tree / "site" / "Dockerfile").write_text(f"FROM {registry.host}/git/base:1\nRUN x\n", encoding="utf-8")
+    who = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*who, "commit", "-q", "-m", "one"]):
+        run(["git", "-C", tree, *words])
+    plays = play(images=[{"image": "site:1", "build": {"path": f"file://{tree}/.git#main:site"}}])
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = run_playbook(plays, tmp_path / "home", inventory=NOWHERE, environment=cache)
+    assert done.of("lock").changed, done.output
+    assert [row["reference"] for row in done.of("lock").result["images"]] == [registry.reference("git/base", "1")]
 
 
 def test_fifty_references_are_locked_byte_for_byte_alike_by_two_versions_of_ansible_on_two_paths(

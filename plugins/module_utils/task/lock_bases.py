@@ -18,28 +18,37 @@ from .build_options import build_spec
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from ..build.base import Base
+    from ..build.base import Base, BuildSpec
     from ..model.reference import Defaults, Reference
 
     Row = Mapping[str, t.Any]
 
 #: Whose TARGETARCH a FROM may name, where nothing says for which platform: not this machine's, locks are the same.
 _ANY = Platform.of("linux", "amd64")
+_PATIENT_SECONDS = 1800.0  # for one command of git, where the task has no deadline
 
 
 def bases_of(
-    builds: Sequence[tuple[str, Row]], *, made: Collection[Reference], platforms: Sequence[Platform], defaults: Defaults
+    builds: Sequence[tuple[str, Row]],
+    *,
+    made: Collection[Reference],
+    platforms: Sequence[Platform],
+    defaults: Defaults,
+    params: Row,
 ) -> list[Declared]:
     """Return what the entries in ``builds``, each with its path, start or copy from, less what is ``made`` with them.
 
+    Contexts of git and web servers are fetched, as the options of the task, ``params``, say.
+
     Raises:
-        InputError: dockerfile-missing, dockerfile-syntax, unknown-target. With several such builds all are told.
+        InputError: dockerfile-missing, dockerfile-syntax, unknown-target.
+        ImagesError: a context cannot be fetched. With several such builds all are told.
     """
     problems: dict[str, ImagesError] = {}
     found: list[Declared] = []
     for path, row in builds:
         try:
-            bases = _bases(row, platforms=platforms)
+            bases = _bases(row, platforms=platforms, params=params)
             references = {base_reference(base, defaults): base.reference for base in bases}
         except ImagesError as error:
             problems[path] = _told(error, path)
@@ -53,13 +62,30 @@ def bases_of(
     return found
 
 
-def _bases(row: Row, *, platforms: Sequence[Platform]) -> list[Base]:
+def _bases(row: Row, *, platforms: Sequence[Platform], params: Row) -> list[Base]:
     named = [Platform.parse(text) for text in (row["platform"] or "").split(",") if text.strip()]
     found: dict[Base, None] = {}
     for platform in named or platforms or (_ANY,):
-        spec = build_spec(row["build"], platform=platform, host=platform, is_native=False)
+        spec = _with_context(build_spec(row["build"], platform=platform, host=platform, is_native=False), params)
         found.update(dict.fromkeys(dockerfile_bases(spec, machine=platform)))
     return list(found)
+
+
+def _with_context(spec: BuildSpec, params: Row) -> BuildSpec:
+    if ":" not in spec.context:  # as addresses have it, and folders hardly
+        return spec
+    from ..build.remote_context import fetch_context, parse_remote
+    from .registries import credentials_of, open_registries
+
+    remote = parse_remote(spec.context)
+    if remote is None:
+        return spec
+    with open_registries(params, credentials=credentials_of(params, served=())) as registries:
+        settings = registries.settings
+    timeout = settings.deadline or _PATIENT_SECONDS
+    return spec._replace(
+        context=fetch_context(remote, cache_folder=spec.cache_folder, timeout=timeout, settings=settings)
+    )
 
 
 def _told(error: ImagesError, path: str) -> ImagesError:

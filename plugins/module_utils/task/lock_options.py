@@ -46,6 +46,7 @@ def read_lock(params: Params) -> LockOrder:
     Raises:
         InputError: the options are wrong; dockerfile-missing, dockerfile-syntax, unknown-target: a build's bases cannot
             be told. All problems of one kind are told at once.
+        ImagesError: a build's context cannot be fetched.
     """
     reader = Reader(params)
     if params["verify"]:
@@ -74,7 +75,7 @@ def read_lock(params: Params) -> LockOrder:
     if builds:
         from .lock_bases import bases_of
 
-        declared += bases_of(builds, made=made, platforms=platforms, defaults=reader.defaults)
+        declared += bases_of(builds, made=made, platforms=platforms, defaults=reader.defaults, params=params)
     update = tuple(params["update"]) if params["update"] is not None else None
     for at in unmatched(update or (), declared):
         told = f"{params['update'][at]!r} matches no image of the lock to be"
