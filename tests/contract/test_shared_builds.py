@@ -6,9 +6,15 @@
 
 from __future__ import annotations
 
+import json
+import time
 import typing as t
 
-from ansible_collections.fleet.images.tests.support.images import make_image
+from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
+from ansible_collections.fleet.images.plugins.module_utils.stores.build_claim import BuildClaim
+from ansible_collections.fleet.images.plugins.module_utils.stores.registries import Registries
+from ansible_collections.fleet.images.plugins.module_utils.wire.credentials import CredentialSource
+from ansible_collections.fleet.images.tests.support.images import delete, make_image
 from ansible_collections.fleet.images.tests.support.lifecycle import kinds
 
 if t.TYPE_CHECKING:
@@ -51,3 +57,38 @@ def test_what_was_built_comes_back_by_a_pull(engine_host: EngineHost, repository
     back = engine_host.settle("image_build", **params)
     assert kinds(back) == ["pull"]
     assert engine_host.images()[NAME] == first[NAME]
+
+
+def test_what_another_host_builds_is_waited_for(
+    engine_host: EngineHost, repository: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {repository}:base\nCOPY Dockerfile /\n")
+    repository.push("base", make_image({"etc/base": b"base"}))
+    params = {"name": "team/app:1", "path": str(tmp_path), "share": str(repository)}
+    wanted = parse_reference(engine_host.do("image_build", **params)["actions"][1]["image"])
+    first = engine_host.images()[NAME]
+    engine_host.settle("image_rmi", name="team/app:1")
+    with Registries(credentials=CredentialSource(environ={})) as registries:
+        store = registries.store(wanted)
+        raw, descriptor = store.fetch_manifest(wanted)
+        delete(repository.registry, repository.path, str(descriptor.digest))
+        claim = BuildClaim(store, wanted)
+        assert claim.take()
+        # Our own signs of life are put there, and looked at by their digests.
+        log, look = repository.registry.log, f"HEAD /v2/{repository.path}/manifests/{wanted.tag}-claim"
+        looked = log.read_text().count(look)
+        waiting = engine_host.start("image_build", **params)
+        until = time.monotonic() + 120
+        while log.read_text().count(look) == looked:
+            assert waiting.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        store.put_manifest(raw, descriptor, reference=wanted)
+        output, _errors = waiting.communicate(timeout=120)
+        claim.release()
+    done = json.loads(output.splitlines()[-1])
+    assert [action["action"] for action in done["actions"]] == ["build", "push"], done
+    assert done["actions"][0]["builder"] == "another host"
+    assert done["actions"][1]["digest"] == str(descriptor.digest) == repository.digest(str(wanted.tag))
+    assert engine_host.images()[NAME] == first
+    engine_host.rest("image_build", **params)
