@@ -124,7 +124,7 @@ HEREDOCS = """
 
 
 def test_heredocs_are_the_files_that_buildah_copies(buildah: Buildah, tmp_path: Path) -> None:
-    """buildah of this age knows no heredocs: it copies files with the text that each of them means."""
+    """A buildah of this age knows no heredocs: it copies files with the text that each of them means."""
     texts = {"texts/EOF": "hello fleet, $HOME\n", "texts/RAW": "as written: ${WHO}\n"}
     means = {**texts, "mixed/EOF": "one\n", "named": ""}
     steps = "FROM scratch\nCOPY texts /texts\nCOPY --chown=3:4 --chmod=600 mixed/EOF a.txt /mixed/\nCOPY named /named\n"

@@ -34,8 +34,8 @@ class BuildOrder(t.NamedTuple):
     ``dockerfile`` is the name of the Dockerfile in that context; every image it starts or copies from is pinned in it,
     or on the host under the name it uses. ``labels`` hold the key of the inputs. ``network`` empty, ``shm_size`` 0:
     the engine's own way. ``cache_from`` are references. ``needs_buildkit``: the Dockerfile has what Docker's classic
-    builder does not know, such as ``RUN --mount`` and heredocs. ``takes_dockerfile``: a step takes so much of the context
-    that the Dockerfile in it would go along. ``has_heredocs``: a needed stage has some. The result gets no name.
+    builder does not know, such as ``RUN --mount`` and heredocs. ``takes_dockerfile``: a step takes so much of the
+    context that the Dockerfile in it would go along. ``has_heredocs``: a needed stage has some. The result has no name.
     """
 
     dockerfile: str
