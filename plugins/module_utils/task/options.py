@@ -196,5 +196,14 @@ LOCK: Spec = {
     **VERIFY,
 }
 
+#: Beside NAMES.
+SIGN: Spec = {
+    "private_key": {"type": "str", "no_log": True},
+    "private_key_path": {"type": "path", "no_log": False},
+    "private_key_passphrase": {"type": "str", "no_log": True},
+    "identity": {"type": "str", "choices": ["repository", "exact"], "default": "repository"},
+    "recursive": {"type": "bool", "default": False},
+}
+
 #: Every module takes all of these, also where it does not use them: ``module_defaults`` of the action group must fit.
 COMMON: Spec = {**ENGINE, **NAMING, **REGISTRY}
