@@ -12,10 +12,16 @@ import zlib
 from ansible_collections.fleet.images.tests.architecture.sources import closure, sources
 
 # docs/decisions/0008: what is shipped costs bytes on the wire, what is loaded costs compilation at every task.
-SHIPPED_BYTES = 240_000
-SHIPPED_BYTES_TO_BUILD = 330_000
-BUILDERS = frozenset({"plugins/modules/image_build.py", "plugins/modules/image_state.py"})
-LOADED_LINES = 3800
+SHIPPED_BYTES = 275_000
+SHIPPED_BYTES_TO_BUILD = 400_000
+BUILDERS = frozenset(
+    {
+        "plugins/modules/image_build.py",
+        "plugins/modules/image_lock.py",  # reads Dockerfiles, and runs where it lies
+        "plugins/modules/image_state.py",
+    }
+)
+LOADED_LINES = 3850
 
 
 class Budget(t.NamedTuple):
