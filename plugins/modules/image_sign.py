@@ -184,8 +184,8 @@ error:
       description:
         - Who must act. C(InputError) means that the task or the key is wrong, C(NotFoundError) that an image is not
           there, C(AuthError) that a log-in is missing or refused, C(IntegrityError) that bytes are not what their
-          digest promised, C(ConflictError) that others sign the same image all the time, C(UnsupportedError) that it cannot be
-          done here, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke
+          digest promised, C(ConflictError) that others sign the same image all the time, C(UnsupportedError) that it
+          cannot be done here, C(UnavailableError) that a network or a server is down, C(PeerError) that a server broke
           its protocol, and C(ApplyError) that there are several such problems.
       type: str
       sample: NotFoundError
