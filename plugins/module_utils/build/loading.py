@@ -99,14 +99,6 @@ class Build:
             self._reach = find_reach(self.plan, self._context_tree)
         return self._reach
 
-    @property
-    def container_steps(self) -> tuple[str, ...]:
-        """Where and why a native build cannot do this, as ``Dockerfile:3: RUN make``; nothing when it can.
-
-        A step that only a base decides about (a variable it sets, a trigger it has) is not among them.
-        """
-        return tuple(f"{error.subject}: {error.why}" for error in self.reach.obstacles)
-
     def check(self) -> None:
         """Look for what is wrong with the files that are taken, and with the steps of a native build.
 
@@ -302,7 +294,7 @@ def read_dockerfile(spec: BuildSpec, path: str) -> DockerfileText:
     Raises:
         InputError: dockerfile-missing.
     """
-    text = spec.dockerfile_inline or _read_text(path, option="dockerfile")
+    text = spec.dockerfile_inline or _read_text(path, option="dockerfile", spec=spec)
     return DockerfileText(os.path.basename(path) or _INLINE, text)
 
 
@@ -318,8 +310,10 @@ def dockerfile_path(spec: BuildSpec) -> str:
     return path
 
 
-def _read_text(path: str, *, option: str) -> str:
+def _read_text(path: str, *, option: str, spec: BuildSpec) -> str:
     try:
+        if spec.remembered_as and not os.path.isabs(spec.dockerfile):
+            _refuse_outside(path, os.path.realpath(spec.context))
         with open(path, "rb") as stream:
             raw = stream.read(_DOCKERFILE_LIMIT + 1)
         if len(raw) > _DOCKERFILE_LIMIT:
@@ -335,6 +329,12 @@ def _read_text(path: str, *, option: str) -> str:
         ) from error
 
 
+def _refuse_outside(path: str, folder: str) -> None:
+    """Who wrote a context that was fetched must not choose files of this host: messages tell lines of what is read."""
+    if os.path.commonpath((os.path.realpath(path), folder)) != folder:
+        raise ValueError("it lies outside of the context, which came from elsewhere")
+
+
 def _read_rules(spec: BuildSpec, dockerfile: str) -> tuple[IgnoreRules, list[BuildProblem]]:
     """Return the rules of ``<Dockerfile>.dockerignore``, else ``.containerignore``, else ``.dockerignore``."""
     if not spec.context:
@@ -344,6 +344,6 @@ def _read_rules(spec: BuildSpec, dockerfile: str) -> tuple[IgnoreRules, list[Bui
     for path in [own, *shared]:
         if path and os.path.isfile(path):
             name = os.path.basename(path)
-            rules, problems = parse_ignore(_read_text(path, option="path"), name=name)
+            rules, problems = parse_ignore(_read_text(path, option="path", spec=spec), name=name)
             return rules._replace(name=name if path != own else ""), problems
     return IgnoreRules(), []

@@ -33,6 +33,7 @@ _PLACE = "contexts"
 _DRAFT = ".draft-"
 _KEPT_SECONDS = 14 * 86400.0  # since a context was used last
 _DRAFT_SECONDS = 86400.0  # nobody fetches for so long
+_PATIENT_SECONDS = 1800.0  # for one command of git, where the task has no deadline
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^\s]+")
 _REF = re.compile(r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*")
@@ -79,10 +80,10 @@ def parse_remote(text: str) -> RemoteContext | None:
     return RemoteContext(url, digest=_digest(start, url), folder=folder)
 
 
-def fetch_context(remote: RemoteContext, *, cache_folder: str, timeout: float, settings: RegistrySettings) -> str:
+def fetch_context(remote: RemoteContext, *, cache_folder: str, settings: RegistrySettings) -> str:
     """Return the folder that holds ``remote``. What was fetched before is not fetched again.
 
-    Of a commit or a digest that is there nothing is asked. ``timeout``: the seconds that one command of git may take.
+    Of a commit or a digest that is there nothing is asked. One command of git may take the deadline of ``settings``.
 
     Raises:
         NotFoundError: context-not-found; git-missing.
@@ -96,7 +97,7 @@ def fetch_context(remote: RemoteContext, *, cache_folder: str, timeout: float, s
         name = digest.encoded
         fill = functools.partial(_unpack, remote.url, digest=digest, settings=settings)
     else:
-        git, ref, commit = Git(remote.url, timeout), "", remote.ref
+        git, ref, commit = Git(remote.url, settings.deadline or _PATIENT_SECONDS), "", remote.ref
         if not _COMMIT.fullmatch(commit):
             commit, ref = git.resolve(remote.ref)
         name = f"{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}-{commit}"
@@ -126,6 +127,7 @@ def _kept(place: str, name: str, *, fill: Callable[[str], None]) -> str:
             inner = os.path.join(draft, "context")
             os.mkdir(inner, 0o755)
             fill(inner)
+            os.sync()  # a name promises all of the content, also after a loss of power; once for many small files
             try:
                 os.rename(inner, final)
             except OSError:

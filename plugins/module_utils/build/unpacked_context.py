@@ -12,12 +12,11 @@ import typing as t
 
 from ..model.errors import ImagesError, InputError
 from ..wire.streams import pieces
-from .archives import Archive
+from .archives import Archive, Spool
 from .tree import Tree, join
 from .unpacking import lay_members, read_members
 
 if t.TYPE_CHECKING:
-    from ..wire.streams import ReadStream
     from .tree import Entry
 
 
@@ -41,30 +40,14 @@ def unpack_archive(file: t.IO[bytes], *, folder: str, name: str) -> None:
             subject=name,
         )
 
-    def open_at(offset: int) -> ReadStream:
-        file.seek(offset)
-        return _Kept(file)
-
+    file.flush()
+    packed = Spool(file, 0, os.fstat(file.fileno()).st_size)
     tree = Tree()
-    with contextlib.closing(Archive(open_at, folder=os.path.dirname(folder), damaged=damaged)) as archive:
+    with contextlib.closing(Archive(packed.open_at, folder=os.path.dirname(folder), damaged=damaged)) as archive:
         for _path in lay_members(tree, read_members(archive), below=()):
             pass
         for parts, entry in tree.root.walk():
             _write(entry, os.path.join(folder, join(parts)))
-
-
-class _Kept:
-    """Implements ReadStream over a file that stays open when its reader is done."""
-
-    def __init__(self, file: t.IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes."""
-        return self._file.read(size)
-
-    def close(self) -> None:
-        """Do nothing: whoever brought the file closes it."""
 
 
 def _write(entry: Entry, path: str) -> None:

@@ -47,7 +47,7 @@ def load_wanted(
     if ":" in specs[0].context:  # as addresses have it, and folders hardly
         from .remote_contexts import with_fetched
 
-        specs = with_fetched(specs, session=session)
+        specs = with_fetched(specs, settings=lambda: session.registries.settings)
     builds = _load(specs)
     build, order = builds[0], sample_order(builds[0], extras)
     whole: Build | PlatformBuilds = build

@@ -20,12 +20,12 @@ if t.TYPE_CHECKING:
 
     from ..build.base import Base, BuildSpec
     from ..model.reference import Defaults, Reference
+    from ..wire.registry_settings import RegistrySettings
 
     Row = Mapping[str, t.Any]
 
 #: Whose TARGETARCH a FROM may name, where nothing says for which platform: not this machine's, locks are the same.
 _ANY = Platform.of("linux", "amd64")
-_PATIENT_SECONDS = 1800.0  # for one command of git, where the task has no deadline
 
 
 def bases_of(
@@ -74,18 +74,14 @@ def _bases(row: Row, *, platforms: Sequence[Platform], params: Row) -> list[Base
 def _with_context(spec: BuildSpec, params: Row) -> BuildSpec:
     if ":" not in spec.context:  # as addresses have it, and folders hardly
         return spec
-    from ..build.remote_context import fetch_context, parse_remote
     from .registries import credentials_of, open_registries
+    from .remote_contexts import with_fetched
 
-    remote = parse_remote(spec.context)
-    if remote is None:
-        return spec
-    with open_registries(params, credentials=credentials_of(params, served=())) as registries:
-        settings = registries.settings
-    timeout = settings.deadline or _PATIENT_SECONDS
-    return spec._replace(
-        context=fetch_context(remote, cache_folder=spec.cache_folder, timeout=timeout, settings=settings)
-    )
+    def settings() -> RegistrySettings:
+        with open_registries(params, credentials=credentials_of(params, served=())) as registries:
+            return registries.settings
+
+    return with_fetched([spec], settings=settings)[0]
 
 
 def _told(error: ImagesError, path: str) -> ImagesError:

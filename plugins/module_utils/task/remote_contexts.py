@@ -11,15 +11,13 @@ import typing as t
 from ..build.remote_context import fetch_context, parse_remote, remembered_as
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..build.base import BuildSpec
-    from .session import Session
-
-_PATIENT_SECONDS = 1800.0  # for one command of git, where the task has no deadline
+    from ..wire.registry_settings import RegistrySettings
 
 
-def with_fetched(specs: Sequence[BuildSpec], *, session: Session) -> list[BuildSpec]:
+def with_fetched(specs: Sequence[BuildSpec], *, settings: Callable[[], RegistrySettings]) -> list[BuildSpec]:
     """Return the builds of one context, for several platforms, with the folder that holds it, fetched if need be.
 
     Raises:
@@ -29,9 +27,6 @@ def with_fetched(specs: Sequence[BuildSpec], *, session: Session) -> list[BuildS
     if remote is None:
         return list(specs)
     cache = specs[0].cache_folder
-    settings = session.registries.settings
-    folder = fetch_context(
-        remote, cache_folder=cache, timeout=settings.deadline or _PATIENT_SECONDS, settings=settings
-    )
+    folder = fetch_context(remote, cache_folder=cache, settings=settings())
     known_as = remembered_as(remote, cache_folder=cache)
     return [spec._replace(context=folder, remembered_as=known_as) for spec in specs]

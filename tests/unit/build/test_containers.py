@@ -78,16 +78,16 @@ def test_images_and_stages_that_are_mounted_are_needed(workshop: Workshop) -> No
 
 def test_the_steps_that_need_a_container_are_named(workshop: Workshop) -> None:
     build = load(workshop, "FROM scratch AS x\nRUN no\nFROM scratch\nCOPY a /\nRUN make \\\n it\nADD http://x/y?z /\n")
-    assert build.container_steps == (
-        "dockerfile_inline:5: RUN make  it",
-        "dockerfile_inline:7: ADD http://x/y",
-    )
+    assert [(error.subject, error.why) for error in build.reach.obstacles] == [
+        ("dockerfile_inline:5", "RUN make  it"),
+        ("dockerfile_inline:7", "ADD http://x/y"),
+    ]
 
 
 def test_a_build_that_needs_no_container_has_another_key_in_one(workshop: Workshop) -> None:
     text = "FROM scratch\nCOPY a /\n"
     build = load(workshop, text)
-    assert build.container_steps == ()
+    assert not build.reach.obstacles
     assert workshop.load(text).inputs_key({}).key != build.inputs_key({}).key
 
 

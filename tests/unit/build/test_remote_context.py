@@ -14,12 +14,15 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.fleet.images.plugins.module_utils.build.base import BuildSpec
+from ansible_collections.fleet.images.plugins.module_utils.build.loading import read_build
 from ansible_collections.fleet.images.plugins.module_utils.build.remote_context import (
     RemoteContext,
     fetch_context,
     parse_remote,
 )
-from ansible_collections.fleet.images.plugins.module_utils.model.errors import ImagesError
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import ImagesError, InputError
+from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.wire.registry_settings import RegistrySettings
 from ansible_collections.fleet.images.tests.support.git_server import Repository, WebServer
 
@@ -36,7 +39,7 @@ class Cache(t.NamedTuple):
         remote = parse_remote(address)
         assert remote is not None
         settings = RegistrySettings(retry=0)
-        return Path(fetch_context(remote, cache_folder=str(self.folder), timeout=60, settings=settings))
+        return Path(fetch_context(remote, cache_folder=str(self.folder), settings=settings))
 
     def failure(self, address: str) -> ImagesError:
         with pytest.raises(ImagesError) as caught:
@@ -250,3 +253,19 @@ def test_contexts_that_were_not_used_for_weeks_are_forgotten(repository: Reposit
     cache.fetch(repository.url)
     assert not first.exists()
     assert second.exists()
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+def test_a_context_from_elsewhere_cannot_have_files_of_the_host_read(tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "secret"
+    outside.write_text("FROM scratch\n")
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM scratch\n")
+    (context / name).unlink(missing_ok=True)
+    (context / name).symlink_to(outside)
+    spec = BuildSpec(str(context), Platform.of("linux", "amd64"))
+    read_build(spec)
+    with pytest.raises(InputError) as caught:
+        read_build(spec._replace(remembered_as="elsewhere"))
+    assert (caught.value.code, "outside of the context" in caught.value.why) == ("dockerfile-missing", True)
