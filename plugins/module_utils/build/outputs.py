@@ -12,6 +12,7 @@ empty is left alone then, for it may be anybody's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ from ..model.digest import Digest
 from ..model.errors import ConflictError, InputError, UnavailableError
 from ..model.host import Identity
 from ..model.output import Written
+from ..wire.durable import PARTIAL, replacing, sync_directory
 from .image_archives import identity_of, image_in, write_layout_archive, write_saved_archive
 from .root_files import write_root_archive, write_root_folder
 
@@ -37,7 +39,8 @@ if t.TYPE_CHECKING:
     from .base import BaseImage
 
 _VERSION = 1
-_PARTIAL = ".partial"
+_OWN_FOLDER = "name a place in dest that only this user may write to"
+_OPENED = re.compile(r"/proc/self/fd/\d+/\.")
 _LEFT_SECONDS = 3600.0  # what a task that was killed left behind is older than this
 
 
@@ -108,40 +111,47 @@ def write_output(output: Output, image: BaseImage, *, name: str, records: str, i
 
 def _write_file(output: Output, image: BaseImage, *, path: str, name: str, index: Index | None) -> None:
     folder, status = os.path.dirname(path), _status(path)
-    handle, draft = tempfile.mkstemp(_PARTIAL, f".{os.path.basename(path)}.", folder)
-    try:
-        with open(handle, "wb") as file:
-            if output.form == "oci":
-                write_layout_archive(file, image, name=name, index=index)
-            elif output.form == "docker":
-                write_saved_archive(file, image, name=name, folder=folder)
-            else:
-                write_root_archive(file, image, name=name, folder=folder)
-            os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode) if status is not None else 0o644)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(draft)
-        raise
-    _sync(folder)
+    with replacing(path, mode=stat.S_IMODE(status.st_mode) if status is not None else 0o644) as file:
+        if output.form == "oci":
+            write_layout_archive(file, image, name=name, index=index)
+        elif output.form == "docker":
+            write_saved_archive(file, image, name=name, folder=folder)
+        else:
+            write_root_archive(file, image, name=name, folder=folder)
 
 
 def _write_folder(output: Output, image: BaseImage, *, path: str, name: str, record: _Record, records: str) -> None:
     folder = os.path.dirname(path)
-    fresh = tempfile.mkdtemp(_PARTIAL, f".{os.path.basename(path)}.", folder)
+    fresh = tempfile.mkdtemp(PARTIAL, f".{os.path.basename(path)}.", folder)
     try:
-        write_root_folder(fresh, image, name=name, folder=folder)
+        node = _fill(fresh, image, name=name)
         before = _read(path, records)
         _refuse_others(output, path, status=_status(path), record=before)
+        if _node(fresh) != node:
+            raise _in_the_way(output, "who may write to that folder moved what was being written", fix=_OWN_FOLDER)
         # first, so that the folder is known as ours even if we are stopped right after it moved
-        _keep(path, record._replace(node=_node(fresh)), records=records)
+        _keep(path, record._replace(node=node), records=records)
         _swap(fresh, path)
     except BaseException:
         _remove(fresh)
         raise
-    _sync(folder)
+    sync_directory(folder)
+
+
+def _fill(fresh: str, image: BaseImage, *, name: str) -> list[int]:
+    """Put the files of ``image`` into the folder ``fresh``; return its device and inode.
+
+    It is held open: who may write to the folder above could put a link to another place under its name meanwhile.
+    """
+    handle = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if status.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it is not the folder that was made", fresh)
+        write_root_folder(f"/proc/self/fd/{handle}/.", image, name=name, folder=os.path.dirname(fresh))
+        return [status.st_dev, status.st_ino]
+    finally:
+        os.close(handle)
 
 
 def _swap(fresh: str, path: str) -> None:
@@ -173,7 +183,11 @@ def _refuse_others(output: Output, path: str, *, status: os.stat_result | None, 
     else:
         why = "it is not empty, and there is no record that it was written here"
         fix = "name another folder in dest, or empty this one"
-    raise ConflictError(
+    raise _in_the_way(output, why, fix=fix)
+
+
+def _in_the_way(output: Output, why: str, *, fix: str) -> ConflictError:
+    return ConflictError(
         f"Something else is at {output.dest}", code="output-in-the-way", why=why, fix=fix, subject=output.dest
     )
 
@@ -225,10 +239,8 @@ def _keep(path: str, record: _Record, *, records: str) -> None:
     if not records:
         return
     os.makedirs(records, mode=0o700, exist_ok=True)
-    handle, draft = tempfile.mkstemp(_PARTIAL, dir=records)
-    with open(handle, "w", encoding="ascii") as file:
-        json.dump([_VERSION, *record], file)
-    os.replace(draft, _record_path(path, records))
+    with replacing(_record_path(path, records), mode=0o600) as file:
+        file.write(json.dumps([_VERSION, *record]).encode())
 
 
 def _clear(path: str) -> None:
@@ -245,7 +257,9 @@ def _clear(path: str) -> None:
 
 
 def _remove(folder: str) -> None:
-    """Remove a folder of ours, whatever its modes, if it is there."""
+    """Remove a folder of ours, whatever its modes, if it is there. A link in its place is somebody else's."""
+    if os.path.islink(folder):
+        return
     if os.geteuid() != 0:
         for here, names, _files in os.walk(folder):
             for name in (".", *names):
@@ -255,23 +269,16 @@ def _remove(folder: str) -> None:
         shutil.rmtree(folder)
 
 
-def _sync(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextlib.contextmanager
 def _explained(output: Output) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        place = _OPENED.sub(lambda _opened: output.dest, str(error.filename or output.dest))
         raise UnavailableError(
             f"{output.dest} cannot be used as an output",
             code="output-unwritable",
-            why=f"{error.strerror or error}: {error.filename or output.dest}, as user {os.geteuid()}",
+            why=f"{error.strerror or error}: {place}, as user {os.geteuid()}",
             fix="give this user the right to write there (become: true), free some space, or name another dest",
             subject=output.dest,
         ) from error

@@ -15,8 +15,9 @@ import typing as t
 
 from ..model.descriptor import UNKNOWN_SIZE
 from ..model.errors import ConflictError, IntegrityError, NotFoundError, PeerError, UnsupportedError
+from ..wire.durable import sync_directory
 from . import content_graph
-from .layout_files import explained, make_directory, sync_directory
+from .layout_files import explained, make_directory
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

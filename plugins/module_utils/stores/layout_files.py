@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from ..model.errors import ConflictError, ImagesError, InputError, UnavailableError
+from ..wire.durable import sync_directory
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,19 +50,6 @@ def make_directory(path: Path) -> None:
         path.mkdir()
         path.chmod(0o755)
         sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in directory ``path`` survive a loss of power.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def replace_file(path: Path, content: bytes, *, through: Path) -> None:

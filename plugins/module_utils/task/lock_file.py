@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 import typing as t
 
 from ..model.errors import InputError
 from ..model.lock import Lock, parse_lock
+from ..wire.durable import replacing
 
 
 class LockFile(t.NamedTuple):
@@ -53,20 +52,11 @@ def write_lock_file(file: LockFile, text: str) -> None:
     Raises:
         InputError: lock-unwritable. The file is as before then.
     """
-    folder, draft = os.path.dirname(file.path), ""
     try:
         mode = os.stat(file.path).st_mode & 0o7777 if file.text is not None else _mode_of_new_files()
-        handle, draft = tempfile.mkstemp(prefix=f".{os.path.basename(file.path)}.", dir=folder)
-        with open(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fchmod(handle, mode)
-            os.fsync(handle)
-        os.replace(draft, file.path)
-        _sync(folder)
+        with replacing(file.path, mode=mode) as stream:
+            stream.write(text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(draft)
         raise InputError(
             f"The lock {file.path} cannot be written",
             code="lock-unwritable",
@@ -80,11 +70,3 @@ def _mode_of_new_files() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o666 & ~mask
-
-
-def _sync(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

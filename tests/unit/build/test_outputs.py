@@ -358,3 +358,25 @@ def test_what_docker_saves_with_links_between_layers_is_read(place: Place, image
         again = place.write("docker", found)
     with open(again, "rb") as file:
         assert ImageArchive(file).image()[0].config.raw == config
+
+
+def test_who_owns_the_folder_above_cannot_lead_the_files_elsewhere(place: Place, image: BaseImage) -> None:
+    elsewhere = place.folder / "elsewhere"
+    elsewhere.mkdir()
+
+    class Moving:
+        """A source that is read while somebody puts a link into the place of the folder that is being filled."""
+
+        def open(self, descriptor: Descriptor, offset: int = 0) -> ReadStream:
+            for path in place.folder.glob(".place.*.partial"):
+                if not path.is_symlink():
+                    path.rename(place.folder / "moved")
+                    path.symlink_to(elsewhere)
+            return image.source.open(descriptor, offset)
+
+    with pytest.raises(ConflictError) as caught:
+        place.write("local", image._replace(source=Moving()))
+    assert caught.value.code == "output-in-the-way"
+    assert list(elsewhere.iterdir()) == []
+    assert not (place.folder / "place").exists()
+    assert (place.folder / "moved" / "a").read_text() == "one"
