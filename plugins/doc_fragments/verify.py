@@ -36,8 +36,10 @@ options:
           - V(signed) wants a signature that one of the O(verify[].keys) made.
           - V(accept) takes the images without one.
           - V(reject) refuses the images.
+          - V(content_trust) asks for a signature of Docker Content Trust (Notary v1). That form cannot be checked, so the
+            images are refused with an error that says so.
         type: str
-        choices: [signed, accept, reject]
+        choices: [signed, accept, reject, content_trust]
         default: signed
       keys:
         description:
@@ -56,6 +58,17 @@ options:
             together with their signatures.
         type: str
         default: repository
+  policy_file:
+    description:
+      - Path of a policy file on the machine that the module runs on, from V(/) or V(~) on, like
+        V(/etc/containers/policy.json), in which podman, skopeo and CRI-O have their rules. It takes the place of O(verify).
+      - Its entries for the transport C(docker) and its C(default) decide, as containers-policy.json(5) says. They are
+        C(insecureAcceptAnything), C(reject), and C(sigstoreSigned) with a key and any C(signedIdentity).
+      - An image in a scope that asks for GPG keys, certificates or a transparency log is refused with an error that says
+        so. A file with members that are not known is refused as a whole.
+      - Signatures are read beside the image at its registry, as with C(use-sigstore-attachments). The folders of
+        containers-registries.d(5) play no part.
+    type: path
 requirements:
   - cryptography (Python library) on the machine that the module runs on, as soon as a signature is checked
 """

@@ -29,8 +29,8 @@ def lock_arguments(
     arguments = dict(args)
     arguments.pop("from_file", None)
     arguments["path"] = place(str(args.get("path") or LOCK["path"]["default"]))
-    for name in ("auth_file", "registry_ca_path"):
-        for word in (name, *REGISTRY[name]["aliases"]):
+    for name in ("auth_file", "registry_ca_path", "policy_file"):
+        for word in (name, *REGISTRY.get(name, {}).get("aliases", ())):
             if arguments.get(word):
                 arguments[word] = find(str(arguments[word]))
     if args.get("images") is not None:

@@ -98,7 +98,7 @@ def is_right(key: signing.Signer, payload: bytes, value: bytes, *, folder: Path)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     edwards = "ed25519" in type(key.private).__name__.lower()
-    judge = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", folder / "key.pem", "-rawin"]
+    judge: list[str | Path] = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", folder / "key.pem", "-rawin"]
     judge += ["-in", folder / "payload", "-sigfile", folder / "value", *([] if edwards else ["-digest", "sha256"])]
     try:
         run(judge)
@@ -181,7 +181,7 @@ def test_a_key_that_cosign_made_signs(label: str, repository: Repository, tmp_pa
     images.push_image(repository.registry, repository.path, "1")
     private = tmp_path / "cosign.key"
     private.write_text(cosign_key(TEAM, passphrase=SECRET, label=label))
-    by_key = {"private_key_path": str(private), "private_key_passphrase": SECRET}
+    by_key: dict[str, t.Any] = {"private_key_path": str(private), "private_key_passphrase": SECRET}
     done = sign(repository, **by_key)
     assert (done["changed"], done["fingerprint"]) == (True, TEAM.fingerprint)
     assert sign(repository)["changed"] is False, "it is the same key"
@@ -308,7 +308,7 @@ def test_no_output_of_a_play_shows_key_or_passphrase(repository: Repository, tmp
     images.push_image(repository.registry, repository.path, "1")
     key = pem_key(TEAM, passphrase=SECRET)
     good = {"name": f"{repository}:1", "private_key": key, "private_key_passphrase": SECRET}
-    tasks = [
+    tasks: list[dict[str, t.Any]] = [
         {"name": "sign", "fleet.images.image_sign": good},
         {"name": "again", "fleet.images.image_sign": good},
         {"name": "bad", "fleet.images.image_sign": {**good, "private_key_passphrase": SECRET + "x"}},

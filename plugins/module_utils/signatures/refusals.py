@@ -36,8 +36,19 @@ def rejected(image: Reference, rule: Rule) -> InputError:
     return InputError(
         f"{image.familiar} is not to be used",
         code="image-rejected",
-        why=f"the rule of verify for {rule.pattern!r} rejects it",
+        why=f"the rule for {rule.pattern!r} rejects it",
         fix="take the image out of the list, or add a more exact rule for it",
+        subject=str(image),
+    )
+
+
+def content_trust(image: Reference) -> UnsupportedError:
+    """Return the error for an image that a rule wants signed in a form that is not checked here."""
+    return UnsupportedError(
+        f"The signature of {image.familiar} is of a form that cannot be checked here",
+        code="signature-not-checkable",
+        why="the rule asks for Docker Content Trust (Notary v1)",
+        fix="sign the image with a key (fleet.images.image_sign, or cosign sign --key), and set policy: signed",
         subject=str(image),
     )
 

@@ -48,16 +48,23 @@ class SignedName(t.NamedTuple):
         return "" if is_right else f"it is for another name, {name}"
 
 
+class NameRule(t.Protocol):
+    """Which name a signature must carry. Its implementations are values."""
+
+    def refusal(self, name: str, *, image: Reference) -> str:
+        """Return why a signature that carries ``name`` is not for ``image``; empty if it is."""
+
+
 class Rule(t.NamedTuple):
     """What is asked of images that ``pattern`` matches.
 
-    ``keys`` are public keys, PEM texts or paths; one of them must have signed. ``accept`` and ``reject`` need none.
+    ``keys`` are public keys, PEM texts or paths; one of them must have signed. The other policies need none.
     """
 
     pattern: str
-    policy: t.Literal["signed", "accept", "reject"]
+    policy: t.Literal["signed", "accept", "reject", "content_trust"]
     keys: tuple[str, ...] = ()
-    name: SignedName = SignedName()
+    name: NameRule = SignedName()
 
 
 def rule_for(image: Reference, rules: Sequence[Rule]) -> Rule | None:

@@ -16,7 +16,7 @@ from .referrers import read_referrers
 from .rules import rule_for
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..model.descriptor import Descriptor
     from ..model.digest import Digest
@@ -31,11 +31,17 @@ _LAYOUTS = (read_tagged, read_referrers)
 class Verifier:
     """Checks images against rules. Thread-safe. Keys are read when an image first needs them."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        """The most exact rule that matches decides; an image that none matches is refused."""
+    def __init__(
+        self, rules: Sequence[Rule] = (), *, demands: Callable[[Reference], Sequence[Rule]] | None = None
+    ) -> None:
+        """The most exact of ``rules`` that matches decides; an image that none matches is refused.
+
+        With ``demands`` an image must satisfy all rules that it returns.
+        """
         self._rules = tuple(rules)
+        self._demands = demands or self._most_exact
         self._keys: dict[str, PublicKey] = {}
-        self._judged: dict[tuple[Reference, Digest], _Judged] = {}
+        self._judged: dict[tuple[Reference, Digest, Rule], _Judged] = {}
 
     def check(
         self, reference: Reference, *, descriptor: Descriptor, manifest_digest: Digest | None, repository: Repository
@@ -49,20 +55,34 @@ class Verifier:
         Raises:
             InputError: signature-rule-missing, image-rejected; key-unreadable, bad-key.
             IntegrityError: signature-missing; signature-invalid, there are some, and none is right.
-            UnsupportedError: signature-not-checkable, there are some in a form that cannot be checked;
-                cryptography-missing.
+            UnsupportedError: signature-not-checkable, there are some in a form that cannot be checked, or a rule asks
+                for such; policy-not-supported; cryptography-missing.
             ImagesError: the registry cannot be asked.
         """
+        digests = tuple(dict.fromkeys((descriptor.digest, manifest_digest or descriptor.digest)))
+        signers: set[str] = set()
+        for rule in self._demands(reference):
+            if rule.policy == "reject":
+                raise refusals.rejected(reference, rule)
+            if rule.policy == "content_trust":
+                raise refusals.content_trust(reference)
+            if rule.policy == "signed":
+                signers.update(self._signers(reference, digests, rule=rule, repository=repository))
+        return tuple(sorted(signers))
+
+    def _most_exact(self, reference: Reference) -> Sequence[Rule]:
         rule = rule_for(reference, self._rules)
         if rule is None:
             raise refusals.rule_missing(reference)
-        if rule.policy == "reject":
-            raise refusals.rejected(reference, rule)
-        if rule.policy == "accept":
-            return ()
+        return (rule,)
+
+    def _signers(
+        self, reference: Reference, digests: Sequence[Digest], *, rule: Rule, repository: Repository
+    ) -> tuple[str, ...]:
+        """Return which keys of ``rule`` signed the first of ``digests`` that any of them signed."""
         keys = [self._key(source) for source in rule.keys]
         judged = _Judged()
-        for digest in dict.fromkeys((descriptor.digest, manifest_digest or descriptor.digest)):
+        for digest in digests:
             judged = judged.beside(self._judge(reference, digest, keys=keys, rule=rule, repository=repository))
             if judged.signers:
                 return judged.signers
@@ -76,14 +96,14 @@ class Verifier:
     def _judge(
         self, image: Reference, digest: Digest, *, keys: Sequence[PublicKey], rule: Rule, repository: Repository
     ) -> _Judged:
-        known = self._judged.get((image, digest))
+        known = self._judged.get((image, digest, rule))
         if known is None:
             known = _Judged()
             for read in _LAYOUTS:
                 if not known.signers:
                     reading = read(repository, digest, image=image)
                     known = known.beside(_judge(reading, _Wanted(image, digest, rule, tuple(keys))))
-            self._judged[image, digest] = known
+            self._judged[image, digest, rule] = known
         return known
 
 

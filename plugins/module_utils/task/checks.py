@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
 
 class Checks(t.Protocol):
-    """The option ``verify``: ``task/signatures.py``. Modules without it do not ship that."""
+    """The options ``verify`` and ``policy_file``: ``task/signatures.py``. Modules without it do not ship that."""
 
     @property
     def problems(self) -> Sequence[Problem]:

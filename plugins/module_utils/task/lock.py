@@ -92,7 +92,7 @@ def _asked(asked: Sequence[Declared], order: LockOrder, *, old: Lock, params: Pa
     from .registries import check_served, credentials_of, open_registries
 
     verifier = None
-    if params["verify"]:
+    if params["verify"] or params["policy_file"]:
         from .signatures import verifier_of
 
         verifier = verifier_of(params)

@@ -49,7 +49,7 @@ def read_lock(params: Params) -> LockOrder:
         ImagesError: a build's context cannot be fetched.
     """
     reader = Reader(params)
-    if params["verify"]:
+    if params["verify"] or params["policy_file"]:
         from .signatures import rule_problems
 
         for problem in rule_problems(params):

@@ -13,6 +13,7 @@ import typing as t
 
 Spec = t.Dict[str, t.Dict[str, t.Any]]  # noqa: UP006 (evaluated on Python 3.9)
 
+VERIFY_POLICIES = ["signed", "accept", "reject", "content_trust"]
 PULL_POLICIES = ["missing", "newer", "always", "never", "not_present"]
 
 #: Without defaults but for ``engine``: what the task does not say, the environment may, and that depends on the engine.
@@ -78,11 +79,12 @@ VERIFY: Spec = {
         "elements": "dict",
         "options": {
             "pattern": {"type": "str", "required": True},
-            "policy": {"type": "str", "choices": ["signed", "accept", "reject"], "default": "signed"},
+            "policy": {"type": "str", "choices": VERIFY_POLICIES, "default": "signed"},
             "keys": {"type": "list", "elements": "str", "no_log": False},  # public ones
             "identity": {"type": "str", "default": "repository"},
         },
     },
+    "policy_file": {"type": "path"},
 }
 
 BUILD: Spec = {

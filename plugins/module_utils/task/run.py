@@ -70,13 +70,13 @@ def run_task(
 ) -> None:
     """Run a module that converges: ``read`` says what its options desire, ``options`` are its own beside the common.
 
-    ``builder`` opens what serves items with a build, if there are any, and ``checks`` the option ``verify``.
+    ``builder`` opens what serves items with a build, if there are any, and ``checks`` ``verify`` and ``policy_file``.
     ``rules`` go to AnsibleModule. Ends the process, as modules do.
     """
     module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True, **rules)
     started = time.monotonic()
     with failures_told(module):
-        asked = checks(module.params) if checks is not None and module.params["verify"] else None
+        asked = checks(module.params) if checks is not None and _asks_for_signatures(module.params) else None
         desired = _read(read, module.params, problems=asked.problems if asked is not None else ())
         session = Session(module.params, checks=asked)
         try:
@@ -86,6 +86,10 @@ def run_task(
         for warning in warnings:
             module.warn(warning)
         module.exit_json(**result, elapsed=round(time.monotonic() - started, 3))
+
+
+def _asks_for_signatures(params: Mapping[str, t.Any]) -> bool:
+    return bool(params["verify"] or params["policy_file"])
 
 
 def _read(

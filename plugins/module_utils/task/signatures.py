@@ -35,11 +35,15 @@ def verifier_of(params: Params) -> Verifier | None:
     """Return what checks images as the option ``verify`` says; None where the task has no rules.
 
     Raises:
-        InputError: the rules are wrong; it tells all that is.
+        InputError: the rules are wrong; it tells all that is. policy-unreadable, policy-invalid.
     """
     problems = rule_problems(params)
     if problems:
         raise InputError.of(problems)
+    if params.get("policy_file"):
+        from ..signatures.containers_policy import read_policy
+
+        return Verifier(demands=read_policy(params["policy_file"]).rules_for)
     rules = rules_of(params)
     return Verifier(rules) if rules else None
 
@@ -50,8 +54,8 @@ def rules_of(params: Params) -> list[Rule]:
 
 
 def rule_problems(params: Params) -> list[Problem]:
-    """Return everything that is wrong with the option ``verify``, in its order. Keys are not read."""
-    problems: list[Problem] = []
+    """Return everything that is wrong with the options, in their order. Neither keys nor a policy file are read."""
+    problems = _policy_problems(params)
     patterns: dict[str, int] = {}
     for at, row in enumerate(params.get("verify") or ()):
         path = f"verify[{at}]"
@@ -63,7 +67,7 @@ def rule_problems(params: Params) -> list[Problem]:
 
 
 class SignatureChecks:
-    """Holds what registries answer against the option ``verify``."""
+    """Holds what registries answer against the options ``verify`` and ``policy_file``."""
 
     def __init__(self, params: Params) -> None:
         """``problems`` tells what is wrong with the option; nothing may be checked then."""
@@ -115,6 +119,17 @@ def _rule(row: Params) -> Rule:
     identity = row["identity"]
     name = SignedName(identity) if identity in _NAMED_KINDS else SignedName("below", identity)
     return Rule(row["pattern"], row["policy"], tuple(row["keys"] or ()), name)
+
+
+def _policy_problems(params: Params) -> list[Problem]:
+    path = params.get("policy_file")
+    if not path:
+        return []
+    if params.get("verify"):
+        return [Problem("policy_file", "verify is given too, and only one can decide", "keep one of the two")]
+    if not os.path.isabs(os.path.expanduser(path)):
+        return [Problem("policy_file", f"{path!r} depends on where the module runs", "write it from / or ~ on")]
+    return []
 
 
 def _row_problems(row: Params, *, path: str) -> list[Problem]:
