@@ -194,6 +194,15 @@ def test_a_base_that_is_not_signed_is_not_built_on(host: Host, repository: Repos
     assert host.do("image_state", **params)["changed"] is False
 
 
+@pytest.mark.parametrize("suffix", [":1", ":1@{digest}"])
+def test_a_base_that_the_lock_does_not_name_is_checked(host: Host, repository: Repository, suffix: str) -> None:
+    base = f"{repository}{suffix.format(digest=push(repository).digest)}"
+    build = {"dockerfile_inline": f"FROM {base}\nENV A=1\n"}
+    wanted = {"images": [{"image": "localhost/built:1", "build": build}], "lock_missing": "resolve"}
+    error = host.refuse("image_state", **wanted, lock={"version": 1, "images": {}}, verify=SIGNED_BY_TEAM)
+    assert (error["code"], error["subject"]) == ("signature-missing", base)
+
+
 def test_the_rules_decide_about_a_base_as_about_an_image(host: Host, repository: Repository) -> None:
     push(repository)
     build = {"dockerfile_inline": f"FROM {repository}:1\nENV A=1\n"}

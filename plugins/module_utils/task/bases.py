@@ -208,13 +208,18 @@ class Bases:
             ImagesError: it may not.
         """
         checks = self._session.checks
-        if checks is None or self._pins is not None or self.held(base, digest) is not None:
+        if checks is None or self.held(base, digest) is not None or self._is_locked(base):
             return
         of_index = self._of_index(base)
         if of_index is not None and of_index.digest == digest:
             return
         resolved = self._resolved(base, digest)
         checks.check_image(resolved._replace(reference=self._reference(base)), session=self._session)
+
+    def _is_locked(self, base: Base) -> bool:
+        """Tell whether a lock names the base: it was checked when the lock was written."""
+        named = self._pins and self._pins.base(self._reference(base), platform=base.platform, is_given=True)
+        return named is not None
 
     def _pinned(self, base: Base, digest: Digest) -> Reference:
         return self._reference(base).with_digest(digest)
