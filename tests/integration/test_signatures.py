@@ -221,3 +221,71 @@ def test_a_base_that_the_same_task_pulls_is_asked_for_once(host: Host, repositor
     host.do("image_state", images=wanted, verify=SIGNED_BY_TEAM)
     log = repository.registry.log.read_text(encoding="utf-8")
     assert log.count(f'"GET /v2/{repository.path}/manifests/{tag} HTTP/1.1" 200') == 1
+
+
+def policy_file(folder: Path, repository: Repository, *entries: t.Any) -> str:
+    """Write a policy that rejects all but what ``entries`` say of one repository, and return its path."""
+    path = folder / "policy.json"
+    scopes = {"docker": {str(repository): list(entries)}}
+    path.write_text(json.dumps({"default": [{"type": "reject"}], "transports": scopes}), encoding="utf-8")
+    return str(path)
+
+
+@MODULES
+def test_a_policy_file_decides_as_rules_do(module: str, host: Host, repository: Repository, tmp_path: Path) -> None:
+    made = push(repository)
+    key = tmp_path / "team.pub"
+    key.write_text(TEAM.pem, encoding="utf-8")
+    signed = {"type": "sigstoreSigned", "keyPath": str(key)}
+    file = policy_file(tmp_path, repository, {**signed, "signedIdentity": {"type": "matchRepository"}})
+    asked = asks(module, repository, verify=None, policy_file=file)
+    del asked["verify"]
+    assert host.refuse(module, **asked)["code"] == "signature-missing"
+    sign(repository, made.digest, OTHER)
+    assert host.refuse(module, **asked)["code"] == "signature-invalid"
+    sign(repository, made.digest)
+    policy_file(tmp_path, repository, signed)
+    assert host.refuse(module, **asked)["code"] == "signature-invalid", "without a tag it is not exact"
+    policy_file(tmp_path, repository, {"type": "signedBy", "keyType": "GPGKeys", "keyPath": str(key)})
+    assert host.refuse(module, **asked)["code"] == "policy-not-supported"
+    policy_file(tmp_path, repository, {"type": "reject"})
+    assert host.refuse(module, **asked)["code"] == "image-rejected"
+    policy_file(tmp_path, repository, {**signed, "signedIdentity": {"type": "matchRepository"}})
+    host.settle(module, **asked)
+
+
+def test_a_lock_is_written_by_a_policy_file_and_names_all_keys(repository: Repository, tmp_path: Path) -> None:
+    made = push(repository)
+    signing.push_tagged(
+        repository.registry,
+        repository.path,
+        made.digest,
+        *(signing.signed(str(repository), made.digest, by) for by in (TEAM, OTHER)),
+    )
+    entries = []
+    for name, by in (("team", TEAM), ("other", OTHER)):
+        (tmp_path / name).write_text(by.pem, encoding="utf-8")
+        entries.append({"type": "sigstoreSigned", "keyPath": str(tmp_path / name)})
+        entries[-1] |= {"signedIdentity": {"type": "matchRepository"}}  # type: ignore[dict-item]
+    params = {
+        "images": [{"image": f"{repository}:1"}],
+        "path": str(tmp_path / "images.lock.json"),
+        "policy_file": policy_file(tmp_path, repository, *entries),
+    }
+    assert run_module("image_lock", params).succeed()["changed"] is True
+    (entry,) = json.loads((tmp_path / "images.lock.json").read_text())["images"].values()
+    assert entry["verified_by"] == sorted([TEAM.fingerprint, OTHER.fingerprint])
+
+
+def test_rules_and_a_policy_file_together_and_a_relative_one_are_refused(host: Host, repository: Repository) -> None:
+    for given in ({"policy_file": "/etc/policy.json"}, {"policy_file": "policy.json", "verify": []}):
+        error = host.refuse("image_pull", **asks("image_pull", repository, **given))
+        assert [problem["path"] for problem in error["problems"]] == ["policy_file"]
+
+
+def test_content_trust_is_refused_by_its_name(host: Host, repository: Repository) -> None:
+    push(repository)
+    rules = [{"pattern": "*", "policy": "content_trust"}]
+    error = host.refuse("image_pull", **asks("image_pull", repository, verify=rules))
+    assert (error["class"], error["code"]) == ("UnsupportedError", "signature-not-checkable")
+    assert "Docker Content Trust (Notary v1)" in error["why"]

@@ -13,10 +13,17 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..model.errors import ImagesError, NotFoundError, raise_problems
+from ..model.index import Index
+from ..model.manifest import parse_manifest
+from ..signatures.cosign_tag import signature_tag
+from ..signatures.private_key import read_signing_key
+from ..signatures.writing import Shelf, payload_of, put_signatures
 from .check_mode import is_plan_only
 from .failure import failures_told
 from .options import COMMON
 from .reader import Reader
+from .registries import check_served, credentials_of, open_registries
+from .resolve import in_parallel
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,9 +72,6 @@ def sign_images(params: Params, *, is_dry: bool) -> tuple[dict[str, t.Any], list
         InputError: the options are wrong; the key cannot be used.
         ImagesError: an image is not there or cannot be signed. Nothing was signed then, unless it was while signing.
     """
-    from ..signatures.private_key import read_signing_key
-    from .registries import check_served, credentials_of, open_registries
-
     names = _read(params)
     key = read_signing_key(
         text=params["private_key"] or "",
@@ -103,8 +107,6 @@ def _read(params: Params) -> list[tuple[Reference, ...]]:
 
 def _targets(names: Sequence[tuple[Reference, ...]], *, params: Params, opened: OpenRepository) -> list[Target]:
     """Return all manifests to be signed, in the order of the names; of an index itself and, if asked, its images."""
-    from .resolve import in_parallel
-
     is_recursive, is_exact = params["recursive"], params["identity"] == "exact"
 
     def find(candidates: tuple[Reference, ...]) -> list[Target]:
@@ -126,9 +128,6 @@ def _found(
         NotFoundError: none does.
         ImagesError: the registry cannot be asked.
     """
-    from ..model.index import Index
-    from ..model.manifest import parse_manifest
-
     missing: NotFoundError | None = None
     for name in candidates:
         try:
@@ -155,9 +154,6 @@ def _unsigned(
     Raises:
         ImagesError: a registry cannot be asked, or what it has there holds no signatures.
     """
-    from ..signatures.writing import Shelf
-    from .resolve import in_parallel
-
     def find(place: tuple[str, Digest]) -> list[Target]:
         rows = [target for target in targets if target.place == place]
         image, digest = rows[0].image, rows[0].digest
@@ -175,9 +171,6 @@ def _sign(unsigned: set[Target], *, key: SigningKey, opened: OpenRepository, par
     Raises:
         ImagesError: one could not be signed. The others were.
     """
-    from ..signatures.writing import Shelf, payload_of, put_signatures
-    from .resolve import in_parallel
-
     def sign(place: tuple[str, Digest]) -> None:
         rows = [target for target in unsigned if target.place == place]
         image, digest = rows[0].image, rows[0].digest
@@ -211,8 +204,6 @@ def _result(targets: Sequence[Target], *, unsigned: set[Target], key: SigningKey
 
 
 def _row(target: Target, *, is_changed: bool) -> dict[str, t.Any]:
-    from ..signatures.cosign_tag import signature_tag
-
     return {
         "name": str(target.image),
         "digest": str(target.digest),
