@@ -171,13 +171,23 @@ def test_a_lock_needs_each_platform_signed_where_the_index_is_not(repository: Re
     assert run_module("image_lock", params).succeed()["changed"]
 
 
-def test_what_a_lock_names_is_not_asked_for_again(host: Host, repository: Repository, tmp_path: Path) -> None:
-    push(repository)
+def test_what_was_verified_for_a_lock_is_not_asked_for_again(
+    host: Host, repository: Repository, tmp_path: Path
+) -> None:
+    made = push(repository)
     path = tmp_path / "images.lock.json"
-    images_wanted = [{"image": f"{repository}:1"}]
-    run_module("image_lock", {"images": images_wanted, "path": str(path)}).succeed()
+    wanted: dict[str, t.Any] = {"images": [{"image": f"{repository}:1"}]}
+    run_module("image_lock", {**wanted, "path": str(path)}).succeed()
+    unverified = json.loads(path.read_text(encoding="utf-8"))
+    rules = {"verify": SIGNED_BY_TEAM}
+    assert host.refuse("image_state", **wanted, lock=unverified, **rules)["code"] == "signature-missing"
+    sign(repository, made.digest)
+    run_module("image_lock", {**wanted, **rules, "path": str(path)}).succeed()
     lock = json.loads(path.read_text(encoding="utf-8"))
-    host.settle("image_state", images=images_wanted, lock=lock, verify=SIGNED_BY_TEAM)
+    tag = f"{made.digest.replace(':', '-')}.sig"
+    before = repository.registry.log.read_text(encoding="utf-8").count(tag)
+    host.settle("image_state", **wanted, lock=lock, **rules)
+    assert repository.registry.log.read_text(encoding="utf-8").count(tag) == before
 
 
 @pytest.mark.parametrize("suffix", [":1", "@{digest}", ":1@{digest}"])

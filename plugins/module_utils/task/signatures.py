@@ -73,9 +73,12 @@ class SignatureChecks:
         """``problems`` tells what is wrong with the option; nothing may be checked then."""
         self.problems = rule_problems(params)
         self._verifier = verifier_of(params) if not self.problems else None
+        self._lock = params.get("lock")
 
     def check(self, answers: Answers, *, observed: Observed, session: Session) -> None:
-        """Do nothing if all that was answered may be used; what a lock names, and what the host has already, is not.
+        """Do nothing if all that was answered may be used.
+
+        Not asked again: what the host has already, and what was verified when the lock was written.
 
         Raises:
             ImagesError: an image may not. With several an ApplyError that tells all.
@@ -84,7 +87,8 @@ class SignatureChecks:
         def check(question: Question) -> None:
             self.check_image(answers.images[question], session=session)
 
-        asked = [question for question in answers.images if _is_new(question, answers=answers, observed=observed)]
+        new = [question for question in answers.images if _is_new(question, answers=answers, observed=observed)]
+        asked = [question for question in new if not self._was_verified(question)]
         checked = in_parallel(asked, check, parallel=session.parallel)
         raise_problems({
             str(answers.images[question].reference): got
@@ -106,13 +110,20 @@ class SignatureChecks:
                 repository=session.registry(image.reference),
             )
 
+    def _was_verified(self, question: Question) -> bool:
+        """Tell whether the lock says which keys signed an image; a lock that was written without rules does not."""
+        if question.locked is None or self._lock is None:
+            return False
+        names = {form for name in question.references for form in (str(name), str(name.without_digest()))}
+        return any(entry.get("verified_by") for name, entry in self._lock["images"].items() if name in names)
+
 
 def _is_new(question: Question, *, answers: Answers, observed: Observed) -> bool:
-    """Tell whether an image is to be checked: not when a lock names it, or the host has it under this very name."""
+    """Tell whether the host lacks an image under this very name."""
     answer = answers.images[question]
     image = observed.find(answer.reference)
     is_held = answer.manifest is None and image is not None and answer.descriptor.digest in image.identity.digests
-    return question.locked is None and not is_held
+    return not is_held
 
 
 def _rule(row: Params) -> Rule:
