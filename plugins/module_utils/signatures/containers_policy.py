@@ -4,7 +4,8 @@
 
 """Rules from a policy file of podman, skopeo and CRI-O, for the images that they call ``docker:``.
 
-Source: containers-policy.json(5); containers/image signature/policy_config.go, docker/policyconfiguration/naming.go.
+Source: containers-policy.json(5); containers/image signature/policy_config.go, policy_reference_match.go,
+docker/policyconfiguration/naming.go.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ import typing as t
 
 from ..model.errors import ImagesError, InputError, UnsupportedError
 from ..model.fields import Fields
+from ..model.reference import Defaults, parse_reference
 from .cosign_tag import decoded
 from .keys import is_pem
-from .policy_names import NAME_KINDS, PolicyName
 from .rules import Rule
 from .simple_signing import strict_object
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..model.reference import Reference
 
 _LIMIT = 1024 * 1024
+_NO_TAG = Defaults(tag="")
 _KEYS = ("keyPath", "keyPaths", "keyData", "keyDatas")
 #: What a signature by a certificate or a transparency log is asked for with.
 _KEYLESS = ("fulcio", "pki", "rekorPublicKeyPath", "rekorPublicKeyPaths", "rekorPublicKeyData", "rekorPublicKeyDatas")
@@ -37,6 +39,76 @@ _MEMBERS = {
     "signedBy": ("type", "keyType", "keyPath", "keyPaths", "keyData", "signedIdentity"),
     "signedBaseLayer": ("type", "baseLayerIdentity"),
 }
+#: The members of each kind beside its type.
+_NAME_KINDS: dict[str, tuple[str, ...]] = {
+    "matchExact": (),
+    "matchRepoDigestOrExact": (),
+    "matchRepository": (),
+    "exactReference": ("dockerReference",),
+    "exactRepository": ("dockerRepository",),
+    "remapIdentity": ("prefix", "signedPrefix"),
+}
+
+
+class PolicyName(t.NamedTuple):
+    """Which name a signature must carry, for none goes without: a ``signedIdentity`` and its values."""
+
+    kind: str
+    first: str = ""
+    second: str = ""
+
+    @classmethod
+    def of(cls, kind: str, values: Sequence[str]) -> PolicyName:
+        """Return what ``values`` of the members of ``kind`` ask for.
+
+        Raises:
+            InputError: one of them is no name, or no beginning of names.
+        """
+        if kind in ("exactReference", "exactRepository"):
+            named = parse_reference(values[0], _NO_TAG)
+            has_tag = bool(named.tag) or named.digest is not None
+            if has_tag != (kind == "exactReference"):
+                raise InputError(f"{values[0]!r} must {'not ' if has_tag else ''}have a tag or a digest")
+        for value in values if kind == "remapIdentity" else ():
+            parse_reference(f"{value}/name")
+        return cls(kind, *values)
+
+    def refusal(self, name: str, *, image: Reference) -> str:
+        """Return why a signature that carries ``name`` is not for ``image``; empty if it is."""
+        if not name:
+            return "it carries no name, and the policy asks for one"
+        try:
+            signed = parse_reference(name, _NO_TAG)
+        except InputError:
+            return f"the name it carries, {name[:200]!r}, is none"
+        return "" if self._fits(signed, image) else f"it is for another name, {name}"
+
+    def _fits(self, signed: Reference, image: Reference) -> bool:
+        if self.kind == "exactReference":
+            return _same(signed, parse_reference(self.first, _NO_TAG))
+        if self.kind == "exactRepository":
+            return signed.repository == parse_reference(self.first, _NO_TAG).repository
+        if self.kind == "matchRepository":
+            return signed.repository == image.repository
+        wanted = self._remapped(image)
+        if image.digest is not None and self.kind != "matchExact":  # the digest says it, whatever the tag
+            return signed.repository == wanted.repository
+        return bool(signed.tag or signed.digest) and _same(signed, wanted)
+
+    def _remapped(self, image: Reference) -> Reference:
+        """Return ``image`` under the name that it was signed by."""
+        name = image.repository
+        if self.kind != "remapIdentity" or not f"{name}/".startswith(f"{self.first}/"):
+            return image
+        signed = parse_reference(self.second + name[len(self.first) :], _NO_TAG)
+        return image._replace(registry=signed.registry, path=signed.path)
+
+
+def _same(signed: Reference, wanted: Reference) -> bool:
+    """Tell whether two names are one: with a digest its tag plays no part."""
+    if signed.repository != wanted.repository or signed.digest != wanted.digest:
+        return False
+    return wanted.digest is not None or signed.tag == wanted.tag
 
 
 class Unchecked(t.NamedTuple):
@@ -168,9 +240,9 @@ def _name(row: Fields | None, *, path: str) -> PolicyName:
     if row is None:
         return PolicyName("matchRepoDigestOrExact")
     kind = row.text("type")
-    if kind not in NAME_KINDS:
+    if kind not in _NAME_KINDS:
         raise _invalid(path, f"{_place(row, 'type')} is {kind[:80]!r}, which is not known")
-    members = NAME_KINDS[kind]
+    members = _NAME_KINDS[kind]
     _refuse_unknown(row, "type", *members, path=path)
     try:
         return PolicyName.of(kind, [row.text(member) for member in members])

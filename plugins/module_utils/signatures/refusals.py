@@ -42,17 +42,6 @@ def rejected(image: Reference, rule: Rule) -> InputError:
     )
 
 
-def content_trust(image: Reference) -> UnsupportedError:
-    """Return the error for an image that a rule wants signed in a form that is not checked here."""
-    return UnsupportedError(
-        f"The signature of {image.familiar} is of a form that cannot be checked here",
-        code="signature-not-checkable",
-        why="the rule asks for Docker Content Trust (Notary v1)",
-        fix="sign the image with a key (fleet.images.image_sign, or cosign sign --key), and set policy: signed",
-        subject=str(image),
-    )
-
-
 def unsigned(image: Reference, *, foreign: Sequence[str], wrong: Sequence[str]) -> ImagesError:
     """Return the error for an image without a signature that is right: there is none, or it is ``wrong``.
 

@@ -86,4 +86,3 @@ def _forms(image: Reference) -> list[str]:
 def _matches(pattern: str, form: str) -> bool:
     """A star stands for anything but a slash: what is below a match matches by its own prefix."""
     return re.fullmatch("[^/]*".join(map(re.escape, pattern.split("*"))), form) is not None
-

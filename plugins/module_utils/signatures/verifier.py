@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from .rules import Rule
 
 _LAYOUTS = (read_tagged, read_referrers)
+_CONTENT_TRUST = "the rule asks for Docker Content Trust (Notary v1)"
 
 
 class Verifier:
@@ -65,7 +66,7 @@ class Verifier:
             if rule.policy == "reject":
                 raise refusals.rejected(reference, rule)
             if rule.policy == "content_trust":
-                raise refusals.content_trust(reference)
+                raise refusals.unsigned(reference, foreign=(_CONTENT_TRUST,), wrong=())
             if rule.policy == "signed":
                 signers.update(self._signers(reference, digests, rule=rule, repository=repository))
         return tuple(sorted(signers))

@@ -15,9 +15,9 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import I
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.signatures.containers_policy import (
     ContainersPolicy,
+    PolicyName,
     read_policy,
 )
-from ansible_collections.fleet.images.plugins.module_utils.signatures.policy_names import PolicyName
 from ansible_collections.fleet.images.plugins.module_utils.signatures.rules import Rule
 from ansible_collections.fleet.images.tests.support import signing
 
