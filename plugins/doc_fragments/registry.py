@@ -87,6 +87,8 @@ options:
     description:
       - Seconds that one question to a registry or one transfer may take, its attempts and pauses together. A transfer is an
         image where the engine itself pulls and pushes it (Docker and Podman), and each part of an image elsewhere.
+      - It is also the seconds that one build in containers may take, without the pulls of its bases. The build is stopped
+        then, and nothing gets a name. A step that runs in a service of Podman that was there before runs to its end.
       - What is under way then is given up, and what arrived of it is kept where that is possible. There is no limit by
         default. Silence is always given up after a minute, and that of an engine after O(timeout).
     type: float

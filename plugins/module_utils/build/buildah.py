@@ -16,6 +16,7 @@ import typing as t
 from ..model.reference import Defaults, parse_reference
 from ..wire.buildah_log import BuildahLog, release
 from ..wire.process import run
+from ..wire.time_limit import TimeLimit
 from .buildah_image import publish
 from .buildah_storage import BuildahStorage
 
@@ -90,9 +91,11 @@ def build_with_buildah(
     Raises:
         PeerError: engine-build-failed: ``what`` names the failing step, ``why`` has its last lines.
         NotFoundError: program-missing.
+        UnavailableError: deadline-passed: what it ran was ended.
         ImagesError: as ``Build.context_tar``, reading a base and writing to ``sink``.
     """
-    with BuildahStorage(work_folder) as storage:
+    limit = TimeLimit(order.deadline, subject=build.name)
+    with BuildahStorage(work_folder, limit=limit) as storage:
         for base, image in bases.items():
             storage.add_base(image, repository=parse_reference(base.reference, defaults).repository)
         digests = {base: image.manifest.descriptor.digest for base, image in bases.items()}

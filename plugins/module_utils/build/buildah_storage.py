@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..wire.process import Completed
+    from ..wire.time_limit import TimeLimit
     from .base import BaseImage
 
 _SECONDS = 7 * 86400.0  # a step may take as long as it likes
@@ -30,12 +31,13 @@ _VERSION = b"Directory Transport Version: 1.1\n"
 class BuildahStorage:
     """Where one build happens; use it with ``with``."""
 
-    def __init__(self, work_folder: str) -> None:
-        """Make the folder, of mode 0700, in ``work_folder``."""
+    def __init__(self, work_folder: str, *, limit: TimeLimit) -> None:
+        """Make the folder, of mode 0700, in ``work_folder``; ``limit`` is for all that is run."""
         import tempfile
 
         self._folder = tempfile.mkdtemp(prefix="buildah-", dir=work_folder)
         self._driver = ""
+        self._limit = limit
         os.mkdir(self.path("tmp"))
         self._environment = program_environment(os.environ, folder=self._folder, ca_path="")
         self._environment["TMPDIR"] = self.path("tmp")
@@ -64,6 +66,7 @@ class BuildahStorage:
 
         Raises:
             NotFoundError: program-missing.
+            UnavailableError: deadline-passed, program-timeout: it was ended, with all that it started.
         """
         self._driver = self._driver or self._usable_driver()
         return self._run_with(self._driver, *words)
@@ -97,7 +100,7 @@ class BuildahStorage:
 
     def unpack(self, context: Iterator[bytes], *, dockerfile: str) -> None:
         """Unpack the tar archive of the context as it comes; its file ``dockerfile`` lies beside the context then."""
-        unpack(context, self.path("context"))
+        unpack(self._limit.guard(context), self.path("context"))
         os.replace(self.path("context", dockerfile), self.path("Dockerfile"))
 
     def export(self, image_id: str) -> str:
@@ -113,7 +116,8 @@ class BuildahStorage:
 
     def _run_with(self, driver: str, *words: str) -> Completed:
         places = ("--root", self.path("root"), "--runroot", self.path("runroot"), "--storage-driver", driver)
-        return run(["buildah", *places, *words], timeout=_SECONDS, env=self._environment)
+        with self._limit as limit:
+            return run(["buildah", *places, *words], timeout=limit.left(_SECONDS), env=self._environment)
 
     def _succeed(self, *words: str, subject: str) -> Completed:
         ended = self.run(*words)

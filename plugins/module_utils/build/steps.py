@@ -264,24 +264,13 @@ class StageRun:
         return self._shop.tree_of(means)
 
     def _unpack(self, step: Instruction, source: Source, *, target: Target) -> set[Parts]:
+        """Unpack an archive. As with Docker's builders its files keep their owners, whatever ``--chown`` says."""
         content = source.node.entry.content
         if content is None:
             return set()
         archive = self._shop.archive(content, instruction=step, name=source.name)
         top, changed = make_folder(self.tree, target.path, owner=target.owner or (0, 0))
-        put = set(lay_members(self.tree, read_members(archive), below=top))
-        if target.owner is not None:
-            self._give(put, owner=target.owner)
-        return changed | put
-
-    def _give(self, paths: set[Parts], *, owner: tuple[int, int]) -> None:
-        """Change the owner of ``paths``; two names of one entry stay two names of one."""
-        owned: dict[int, tuple[Entry, Entry]] = {}
-        for parts in paths:
-            node = self.tree.find(parts)
-            if node is not None:
-                old = node.entry
-                _old, node.entry = owned.setdefault(id(old), (old, old._replace(uid=owner[0], gid=owner[1])))
+        return changed | set(lay_members(self.tree, read_members(archive), below=top))
 
 
 def _is_archive(source: Source) -> bool:

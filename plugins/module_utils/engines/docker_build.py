@@ -14,8 +14,9 @@ from ..model.digest import Digest
 from ..model.errors import UnsupportedError
 from ..model.host import Identity
 from ..model.platform import Platform
+from ..wire.time_limit import TimeLimit
 from .docker_api import PLATFORM_API
-from .docker_build_output import build_failed, listen
+from .docker_build_output import SILENCE_SECONDS, build_failed, listen
 from .docker_images import platform_of
 
 if t.TYPE_CHECKING:
@@ -31,7 +32,6 @@ _BUILDKIT_API = (1, 39)
 _BUILDKIT_SHM_API = (1, 42)  # before, BuildKit ignores the size
 _BUILDKIT_NETWORKS = ("", "default", "host", "none")
 _ANSWERS = (200, 400, 404, 500)  # what the builder refuses before its first step, it refuses with a status
-_SILENCE_SECONDS = 6 * 3600  # a step may compile for hours and print nothing
 _NO_CLIENT = "BuildKit is needed, and the host has no docker client that speaks to it: install docker-buildx"
 
 
@@ -69,10 +69,13 @@ class DockerBuilds:
         Raises:
             PeerError: engine-build-failed.
             UnsupportedError: buildkit-missing; build-platform.
-            UnavailableError: engine-connection-lost, engine-timeout, program-timeout.
+            UnavailableError: deadline-passed: the daemon was told to stop; engine-connection-lost, engine-timeout,
+                program-timeout.
         """
+        limit = TimeLimit(order.deadline, subject="the build")
         if not self._uses_buildkit(order):
-            image, builder = self._build_classic(order, context), CLASSIC
+            with limit:
+                image, builder = self._build_classic(order, context, limit=limit), CLASSIC
         elif self._client is None:
             raise UnsupportedError(
                 "This build needs BuildKit",
@@ -82,7 +85,7 @@ class DockerBuilds:
                 subject="docker",
             )
         else:
-            image, builder = self._client.build(order, context=context(hidden_by="")), BUILDKIT
+            image, builder = self._client.build(order, context=context(hidden_by=""), limit=limit), BUILDKIT
         digest = Digest.parse(image)
         is_target = self._keeps_targets()
         return Built(Identity(manifest_digest=digest) if is_target else Identity(config_digest=digest), builder)
@@ -114,15 +117,16 @@ class DockerBuilds:
             return "the daemon squashes with its experimental features only"
         return "containerd's store of images does not squash" if self._keeps_targets() else ""
 
-    def _build_classic(self, order: BuildOrder, context: Context) -> str:
+    def _build_classic(self, order: BuildOrder, context: Context, *, limit: TimeLimit) -> str:
         """Return the ID of the image, which is for the platform that was ordered.
 
         The builder's cache mixes platforms: steps of an image for one are taken for another.
         """
         wanted = self._own if order.platform is None else order.platform
-        image = self._send(order._replace(is_cached=order.is_cached and not self._is_foreign(order)), context)
+        is_cached = order.is_cached and not self._is_foreign(order)
+        image = self._send(order._replace(is_cached=is_cached), context, limit=limit)
         if order.is_cached and self._platform(image)[:2] != wanted[:2]:
-            image = self._send(order._replace(is_cached=False), context)
+            image = self._send(order._replace(is_cached=False), context, limit=limit)
         built = self._platform(image)
         if order.platform is None or built[:2] == wanted[:2]:
             return image
@@ -135,14 +139,14 @@ class DockerBuilds:
             subject="platform",
         )
 
-    def _send(self, order: BuildOrder, context: Context) -> str:
+    def _send(self, order: BuildOrder, context: Context, *, limit: TimeLimit) -> str:
         headers = {"Content-Type": "application/x-tar"}
         query = dict(_query(order, names_platform=self._is_foreign(order)))
-        body = context(hidden_by=".dockerignore")
+        body, silence = limit.guard(context(hidden_by=".dockerignore")), limit.left(SILENCE_SECONDS)
         with self._api.stream(
-            "/build", query=query, headers=headers, expect=_ANSWERS, timeout=_SILENCE_SECONDS, body=body
+            "/build", query=query, headers=headers, expect=_ANSWERS, timeout=silence, body=body
         ) as answer:
-            outcome = listen(answer)
+            outcome = listen(answer, limit=limit)
         if outcome.failure or not outcome.image:
             raise build_failed(outcome if outcome.failure else outcome._replace(failure="it told no image"))
         return outcome.image

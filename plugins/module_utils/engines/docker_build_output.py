@@ -16,6 +16,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..wire.engine_stream import EngineStream
+    from ..wire.time_limit import TimeLimit
+
+SILENCE_SECONDS = 6 * 3600.0  # a step may compile for hours and print nothing
 
 _STEP_CHARACTERS = 300
 _KEPT_CHARACTERS = 16_000
@@ -38,15 +41,17 @@ class Outcome(t.NamedTuple):
     printed: str = ""
 
 
-def listen(answer: EngineStream) -> Outcome:
+def listen(answer: EngineStream, *, limit: TimeLimit) -> Outcome:
     """Read the messages of the classic builder to their end. Source: Docker Engine API v1.41, "Build an image".
 
     Raises:
-        UnavailableError: engine-connection-lost, engine-timeout.
+        UnavailableError: deadline-passed: ``limit`` came; engine-connection-lost, engine-timeout.
         PeerError: engine-not-json.
     """
     image = failure = step = printed = ""
+    answer.wait_at_most(limit.left(SILENCE_SECONDS))
     for message in answer.messages():
+        answer.wait_at_most(limit.left(SILENCE_SECONDS))
         told, text = message.get("aux"), message.get("stream")
         if isinstance(told, dict) and isinstance(told.get("ID"), str):
             image = told["ID"]  # each stage has one; the last is the target's

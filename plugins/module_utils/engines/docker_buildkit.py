@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..model.build_order import BuildOrder
+    from ..wire.time_limit import TimeLimit
     from .docker_api import DockerApi
 
 _ANSWER_SECONDS = 30
@@ -38,19 +39,19 @@ class BuildKitClient(t.NamedTuple):
     has_buildx: bool
     api: DockerApi
 
-    def build(self, order: BuildOrder, *, context: Iterable[bytes]) -> str:
+    def build(self, order: BuildOrder, *, context: Iterable[bytes], limit: TimeLimit) -> str:
         """Build the tar ``context`` and return the image's ID. Secrets are files of this user until that is done.
 
         The client hides nothing in a tar. Where a step would take the Dockerfile, too, it gets the files in a folder.
 
         Raises:
             PeerError: engine-build-failed.
-            UnavailableError: program-timeout; build-disk; the daemon does not answer any longer.
+            UnavailableError: deadline-passed; program-timeout; build-disk; the daemon does not answer any longer.
             ImagesError: what ``context`` raises.
         """
         try:
-            with tempfile.TemporaryDirectory(prefix="fleet-images-") as folder:
-                return self._build(order, context=context, folder=folder)
+            with limit, tempfile.TemporaryDirectory(prefix="fleet-images-") as folder:
+                return self._build(order, context=limit.guard(context), folder=folder, limit=limit)
         except OSError as error:
             raise UnavailableError(
                 "A temporary file of a build cannot be written",
@@ -60,7 +61,7 @@ class BuildKitClient(t.NamedTuple):
                 subject=tempfile.gettempdir(),
             ) from error
 
-    def _build(self, order: BuildOrder, *, context: Iterable[bytes], folder: str) -> str:
+    def _build(self, order: BuildOrder, *, context: Iterable[bytes], folder: str, limit: TimeLimit) -> str:
         told = os.path.join(folder, "told")
         command = ["buildx", "build", "--load", f"--metadata-file={told}"] if self.has_buildx else ["build"]
         result = () if self.has_buildx else (f"--iidfile={told}",)
@@ -72,7 +73,7 @@ class BuildKitClient(t.NamedTuple):
             with open(f"{file}.dockerignore", "w", encoding="ascii") as stream:
                 stream.write("# in the place of the one in the context, which was heeded before\n")
         argv = [self.program, *command, *result, "--progress=plain", f"--file={file}", *_flags(order, folder), place]
-        ended = run(argv, stdin=stdin, timeout=_BUILD_SECONDS, env=self._environment(folder))
+        ended = run(argv, stdin=stdin, timeout=limit.left(_BUILD_SECONDS), env=self._environment(folder))
         if ended.status:
             self.api.find("/version")  # a daemon that went away is told as such
             outcome = read_progress(ended.stderr.decode(errors="replace"))

@@ -14,6 +14,7 @@ from ..model.digest import Digest
 from ..model.errors import ImagesError
 from ..model.host import Identity
 from ..wire.buildah_log import BuildahLog, release
+from ..wire.time_limit import TimeLimit
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,30 +48,38 @@ def build_image(api: PodmanApi, order: BuildOrder, *, context: Context) -> Built
 
     Raises:
         PeerError: engine-build-failed.
-        UnavailableError: engine-connection-lost.
+        UnavailableError: deadline-passed: podman was told to stop; engine-connection-lost.
     """
-    log, said = BuildahLog(), ""
+    log = BuildahLog()
     try:
-        with api.stream(
-            "POST",
-            "/build",
-            query=_query(order),
-            body=_with_secrets(order, context(hidden_by=".containerignore")),
-            headers={"Content-Type": "application/x-tar"},
-            timeout=_SILENCE_SECONDS,
-        ) as answer:
-            for message in answer.messages():
-                log.feed(str(message.get("stream") or ""))
-                said = str(message.get("error") or said)
+        with TimeLimit(order.deadline, subject="the build") as limit:
+            said = _send(api, order, context=context, limit=limit, log=log)
         log.finish()
         if said or not log.image_id:
-            raise log.failure(
-                "podman", said=said, secrets=[secret.value for secret in order.secrets], subject="podman"
-            )
+            raise log.failure("podman", said=said, secrets=[secret.value for secret in order.secrets], subject="podman")
     except BaseException:
         _remove(api, log.step_images)
         raise
     return Built(Identity(config_digest=Digest("sha256", log.image_id)), "podman")
+
+
+def _send(api: PodmanApi, order: BuildOrder, *, context: Context, limit: TimeLimit, log: BuildahLog) -> str:
+    """Let podman build and feed ``log`` with what it says; return what it says of a failure."""
+    said = ""
+    with api.stream(
+        "POST",
+        "/build",
+        query=_query(order),
+        body=limit.guard(_with_secrets(order, context(hidden_by=".containerignore"))),
+        headers={"Content-Type": "application/x-tar"},
+        timeout=limit.left(_SILENCE_SECONDS),
+    ) as answer:
+        answer.wait_at_most(limit.left(_SILENCE_SECONDS))
+        for message in answer.messages():
+            answer.wait_at_most(limit.left(_SILENCE_SECONDS))
+            log.feed(str(message.get("stream") or ""))
+            said = str(message.get("error") or said)
+    return said
 
 
 def _query(order: BuildOrder) -> dict[str, str]:

@@ -35,7 +35,8 @@ class BuildOrder(t.NamedTuple):
     or on the host under the name it uses. ``labels`` hold the key of the inputs. ``network`` empty, ``shm_size`` 0:
     the engine's own way. ``cache_from`` are references. ``needs_buildkit``: the Dockerfile has what Docker's classic
     builder does not know, such as ``RUN --mount`` and heredocs. ``takes_dockerfile``: a step takes so much of the
-    context that the Dockerfile in it would go along. ``has_heredocs``: a needed stage has some. The result has no name.
+    context that the Dockerfile in it would go along. ``has_heredocs``: a needed stage has some. ``deadline``: how
+    many seconds it may take; None is no end. The result has no name.
     """
 
     dockerfile: str
@@ -53,6 +54,7 @@ class BuildOrder(t.NamedTuple):
     needs_buildkit: bool = False
     takes_dockerfile: bool = False
     has_heredocs: bool = False
+    deadline: float | None = None
 
 
 class Context(t.Protocol):

@@ -78,7 +78,9 @@ def carry_out(ordered: EngineBuild, *, session: Session) -> Built:
     if session.builder is None:
         raise TypeError("only what the engine builds is prepared so")
     order = build_order(build, ordered.extras, labels=labels, secrets=read_secrets(ordered.extras.secrets))
-    order = order._replace(takes_dockerfile=has_triggers or build.takes_dockerfile)
+    order = order._replace(
+        takes_dockerfile=has_triggers or build.takes_dockerfile, deadline=session.patience().deadline
+    )
     return session.builder.build(order, context=functools.partial(build.context_tar, text, has_triggers=has_triggers))
 
 

@@ -94,6 +94,7 @@ def build(
     labels = {**ordered.build.spec.labels, KEY_LABEL: inputs.key, INPUTS_LABEL: inputs.label}
     secrets = read_secrets(ordered.extras.secrets)
     order = build_order(ordered.build, ordered.extras, labels=labels, secrets=secrets)
+    order = order._replace(deadline=session.patience().deadline)
     defaults = session.defaults._replace(tag="latest")
     manifest = build_with_buildah(
         ordered.build, order=order, bases=bases, sink=content, work_folder=folder, defaults=defaults

@@ -16,7 +16,7 @@ from .redact import redact
 
 if t.TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 START_HINT = "Start podman's service (systemctl start podman.socket), or leave docker_host out: the task starts its own"
 
@@ -195,11 +195,27 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
     from .process import kill_group
 
+    for step in _descendants(process.pid):  # a build that was given up runs in a group of its own, and goes on
+        with contextlib.suppress(OSError):
+            if os.getpgid(step) != process.pid:
+                os.kill(step, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_END_SECONDS)
     kill_group(process)
+
+
+def _descendants(process_id: int) -> Iterator[int]:
+    """Yield the processes below one, each before those below itself. Source: proc(5), "/proc/pid/task/tid/children"."""
+    import contextlib
+
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{process_id}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{process_id}/task/{thread}/children", "rb") as stream:
+                for child in map(int, stream.read().split()):
+                    yield child
+                    yield from _descendants(child)
 
 
 def _private_folder() -> str:

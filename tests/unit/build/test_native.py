@@ -359,16 +359,17 @@ def test_the_digest_of_a_layer_is_its_diff_id(workshop: Workshop) -> None:
     assert workshop.config(built)["rootfs"]["diff_ids"] == [str(Digest.of(raw))] == [str(built.layers[0].digest)]
 
 
-def test_an_owner_is_given_to_all_an_archive_holds_and_links_stay_links(
+def test_an_owner_is_given_to_the_folder_of_an_archive_and_not_to_what_it_holds(
     workshop: Workshop, tar_of: Callable[..., bytes]
 ) -> None:
     folder, link = ("d", tarfile.DIRTYPE, {"uid": 9}), ("b", tarfile.LNKTYPE, {"linkname": "d/a"})
     workshop.write({"x.tar": tar_of(folder, ("d/a", tarfile.REGTYPE, {}), link)})
-    built = workshop.build("FROM scratch\nADD --chown=3:4 x.tar /\n")
+    built = workshop.build("FROM scratch\nADD --chown=3:4 x.tar /new\n")
     assert [(info.name, info.linkname, info.uid, info.gid) for info in workshop.members(built.layers[0])] == [
-        ("b", "", 3, 4),
-        ("d", "", 3, 4),
-        ("d/a", "b", 3, 4),
+        ("new", "", 3, 4),
+        ("new/b", "", 0, 0),
+        ("new/d", "", 9, 0),
+        ("new/d/a", "new/b", 0, 0),
     ]
 
 
