@@ -221,6 +221,26 @@ def test_several_platforms_are_for_builds_only(store_host: EngineHost) -> None:
     assert "several are for builds only" in error["msg"]
 
 
+def test_a_base_of_another_platform_alone_is_refused_where_one_is_ordered(
+    engine_host: EngineHost, context: Path, repository: Repository
+) -> None:
+    repository.push("base", make_image({"a": b"1"}, platform=HOST))
+    (context / "Dockerfile").write_text(f"FROM {repository}:base\nCOPY all.txt /\n")
+    orders = [FOREIGN] if engine_host.engine in REFUSING else [FOREIGN, BOTH]
+    for platform in orders:
+        error = engine_host.refuse("image_build", name=NAME, path=str(context), platform=platform)
+        assert error["code"] == "platform-missing"
+        assert f"it exists for: {HOST}" in error["msg"]
+
+
+def test_without_an_order_a_base_of_one_platform_is_taken_as_it_is(
+    store_host: EngineHost, context: Path, repository: Repository
+) -> None:
+    repository.push("base", make_image({"a": b"1"}, platform=FOREIGN))
+    (context / "Dockerfile").write_text(f"FROM {repository}:base\nCOPY all.txt /\n")
+    assert kinds(build(store_host, name=NAME, path=str(context))) == ["build"]
+
+
 @pytest.mark.parametrize("engine_host", REFUSING, indirect=True)
 def test_an_engine_without_indexes_says_so(engine_host: EngineHost, context: Path) -> None:
     error = engine_host.refuse("image_build", name=NAME, path=str(context), platform=BOTH)

@@ -32,6 +32,7 @@ _ARCHITECTURES = {
     "armv7l": ("arm", "v7"),
     "armv8l": ("arm", "v8"),
 }
+_WORD = re.compile(r"[A-Za-z0-9_.-]+")
 _DEFAULT_VARIANTS = {("arm64", "v8"), ("arm64", "8"), ("amd64", "v1")}
 _OPERATING_SYSTEMS = {"macos": "darwin"}
 _KNOWN_OPERATING_SYSTEMS = frozenset(
@@ -72,12 +73,13 @@ class Platform(t.NamedTuple):
         """Return the platform that ``text`` spells: ``linux/arm64/v8``, ``linux/amd64``, or an architecture alone.
 
         Raises:
-            InputError: not of one to three parts, an empty part, an operating system without architecture, or a list.
+            InputError: not of one to three parts, a part is empty or has odd characters, an operating system without
+                architecture, or a list.
         """
         parts = text.strip().split("/") if "," not in text else []
-        if len(parts) == 1 and parts[0] and parts[0].lower() not in _KNOWN_OPERATING_SYSTEMS:
+        if len(parts) == 1 and _WORD.fullmatch(parts[0]) and parts[0].lower() not in _KNOWN_OPERATING_SYSTEMS:
             return cls.of("linux", parts[0])
-        if len(parts) not in (2, 3) or not all(parts):
+        if len(parts) not in (2, 3) or not all(map(_WORD.fullmatch, parts)):
             raise InputError(
                 f"{text!r} is not a platform",
                 code="bad-platform",

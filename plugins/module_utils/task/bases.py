@@ -132,8 +132,10 @@ class Bases:
         image = self._local(base)
         return image is None or image.identity.index_digest == digest
 
-    def image(self, base: Base, digest: Digest) -> BaseImage:
+    def image(self, base: Base, digest: Digest, *, is_strict: bool) -> BaseImage:
         """Return the base of exactly ``digest``: its tag may have moved since the key was made.
+
+        ``is_strict``: an image that exists for one platform only must be for the base's; else it is taken as it is.
 
         Raises:
             ImagesError: it cannot be read, or does not exist for the base's platform.
@@ -146,7 +148,7 @@ class Bases:
         of_index = self._of_index(base)
         if of_index is not None and of_index.digest == digest:
             return of_index
-        resolved, config = self.remote(base, digest)
+        resolved, config = self.remote(base, digest, is_strict=is_strict)
         if resolved.manifest is None:
             raise TypeError("a question that knows no digest is answered with a manifest")
         return BaseImage(digest, resolved.manifest, config, self._session.registry(resolved.reference))
@@ -167,13 +169,15 @@ class Bases:
             return None
         return BaseImage(digest, manifest, parse_config(content.read(manifest.config)), content)
 
-    def remote(self, base: Base, digest: Digest) -> tuple[Resolved, ImageConfig]:
+    def remote(self, base: Base, digest: Digest, *, is_strict: bool) -> tuple[Resolved, ImageConfig]:
         """Return what the registry has for the base under ``digest``: its manifest is known, and its config.
+
+        ``is_strict`` as for ``image``.
 
         Raises:
             ImagesError: it cannot be read, or does not exist for the base's platform.
         """
-        resolved = self._resolved(base, digest)
+        resolved = self._resolved(base, digest, is_strict=is_strict)
         if resolved.manifest is None:
             raise TypeError("a question that knows no digest is answered with a manifest")
         return resolved, parse_config(self._session.registry(resolved.reference).read(resolved.manifest.config))
@@ -197,8 +201,8 @@ class Bases:
         """
         return bool(self._session.engine.describe(image).config.get("OnBuild"))
 
-    def _resolved(self, base: Base, digest: Digest) -> Resolved:
-        question = Question((self._pinned(base, digest),), base.platform, is_strict=False, known=frozenset())
+    def _resolved(self, base: Base, digest: Digest, *, is_strict: bool) -> Resolved:
+        question = Question((self._pinned(base, digest),), base.platform, is_strict=is_strict, known=frozenset())
         return resolve_image(question, registry=self._session.registry, mirrors=self._session.mirrors)
 
     def _check(self, base: Base, digest: Digest) -> None:
@@ -213,7 +217,7 @@ class Bases:
         of_index = self._of_index(base)
         if of_index is not None and of_index.digest == digest:
             return
-        resolved = self._resolved(base, digest)
+        resolved = self._resolved(base, digest, is_strict=False)
         checks.check_image(resolved._replace(reference=self._reference(base)), session=self._session)
 
     def _is_locked(self, base: Base) -> bool:

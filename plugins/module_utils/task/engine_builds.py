@@ -53,7 +53,8 @@ def prepare(build: Build, extras: Extras, *, digests: Mapping[Base, Digest], bas
         ImagesError: a base does not exist for the platform, or a secret cannot be read.
     """
     read_secrets(extras.secrets)  # told by check mode, too; read again when they are used
-    found = {base: _find(base, digest, bases=bases) for base, digest in digests.items()}
+    is_strict = extras.platform is not None
+    found = {base: _find(base, digest, bases=bases, is_strict=is_strict) for base, digest in digests.items()}
     return EngineBuild(build, extras, found, tuple(base for base in build.bases if base not in digests))
 
 
@@ -66,7 +67,8 @@ def carry_out(ordered: EngineBuild, *, session: Session) -> Built:
     build, found = ordered.build, dict(ordered.bases)
     if ordered.pending or any(base.resolved for base in found.values()):
         now = _bases_now(session)
-        found.update((base, _find(base, now.digest(base), bases=now)) for base in ordered.pending)
+        is_strict = ordered.extras.platform is not None
+        found.update((base, _find(base, now.digest(base), bases=now, is_strict=is_strict)) for base in ordered.pending)
         for base, there in found.items():
             if there.resolved is not None and now.held(base, there.digest) is None:
                 _pull(there.resolved, session=session)
@@ -90,12 +92,12 @@ def _bases_now(session: Session) -> Bases:
     return Bases(session.engine.observe(), session=session)
 
 
-def _find(base: Base, digest: Digest, *, bases: Bases) -> FoundBase:
+def _find(base: Base, digest: Digest, *, bases: Bases, is_strict: bool) -> FoundBase:
     image = bases.held(base, digest)
     if image is not None:
         pin = digest if bases.is_pinned(base, digest) else None
         return FoundBase(digest, pin, None, bases.has_triggers(image))
-    resolved, config = bases.remote(base, digest)
+    resolved, config = bases.remote(base, digest, is_strict=is_strict)
     return FoundBase(digest, digest, resolved, config.has_triggers)
 
 

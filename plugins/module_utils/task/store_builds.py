@@ -42,7 +42,8 @@ def prepare(build: Build, extras: Extras, *, digests: Mapping[Base, Digest], bas
         ImagesError: a base does not exist for the platform, or a secret cannot be read.
     """
     read_secrets(extras.secrets)  # told by check mode, too; read again when they are used
-    opened = {base: bases.image(base, digest) for base, digest in digests.items()}
+    is_strict = extras.platform is not None
+    opened = {base: bases.image(base, digest, is_strict=is_strict) for base, digest in digests.items()}
     return StoreBuild(build, extras, opened, tuple(base for base in build.bases if base not in digests))
 
 
@@ -71,7 +72,8 @@ def opened(ordered: StoreBuild, session: Session) -> dict[Base, BaseImage]:
         from .bases import Bases
 
         now = Bases(session.engine.observe(), session=session)
-        bases.update((base, now.image(base, now.digest(base))) for base in ordered.pending)
+        is_strict = ordered.extras.platform is not None
+        bases.update((base, now.image(base, now.digest(base), is_strict=is_strict)) for base in ordered.pending)
     return bases
 
 

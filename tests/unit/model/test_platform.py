@@ -41,7 +41,9 @@ def test_every_spelling_has_one_normal_form(text: str, normal: str) -> None:
     assert Platform.parse(normal) == Platform.parse(text)
 
 
-@pytest.mark.parametrize("text", ["", "/", "linux", "Windows", "linux/", "/amd64", "linux//v7", "linux/arm/v7/x"])
+@pytest.mark.parametrize(
+    "text", ["", "/", "linux", "Windows", "linux/", "/amd64", "linux//v7", "linux/arm/v7/x", "a;b", "linux/a b"]
+)
 def test_what_is_no_platform_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         Platform.parse(text)
