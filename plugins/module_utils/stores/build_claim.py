@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import random
 import secrets
 import threading
@@ -97,9 +98,10 @@ class BuildClaim:
                 if self._target(self._tag) == holder and self._win():
                     return self._target(self._wanted) is None  # it may have been put there meanwhile
                 since = self._clock()
-            if self._deadline is not None and self._clock() - started >= self._deadline:
+            left = math.inf if self._deadline is None else started + self._deadline - self._clock()
+            if left <= 0:
                 raise deadline_passed(str(self._wanted))
-            self._sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (so that hosts do not ask at once)
+            self._sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 (so that hosts do not ask at once)
             pause = min(pause * 1.5, self._rhythm.longest_poll)
 
     def release(self) -> None:

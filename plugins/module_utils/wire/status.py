@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.errors import ImagesError, NotFoundError, PeerError, UnavailableError
+from ..model.errors import ImagesError, NotFoundError, PeerError, UnavailableError, UnsupportedError
 from .retry import is_retryable
 
 if t.TYPE_CHECKING:
@@ -24,6 +24,14 @@ def status_error(refusal: Refusal, *, subject: str) -> ImagesError:
             code="not-found",
             why=refusal.why,
             fix="check the name; some registries answer so to who may not read it, too",
+            subject=subject,
+        )
+    if status == 405:
+        return UnsupportedError(
+            f"The registry of {subject} does not take this",
+            code="registry-read-only",
+            why=refusal.why,
+            fix="name a registry that images can be pushed to: this one is read-only, or a cache of another",
             subject=subject,
         )
     if status == 429:

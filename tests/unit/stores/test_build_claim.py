@@ -16,7 +16,11 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.fleet.images.plugins.module_utils.model.errors import AuthError, UnavailableError
+from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
+    AuthError,
+    UnavailableError,
+    UnsupportedError,
+)
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference, parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.stores.build_claim import (
     CLAIM_ANNOTATION,
@@ -143,11 +147,12 @@ def test_waiting_ends_at_the_deadline() -> None:
     store, time = MemoryStore(), Time()
     first = host(store, time)
     assert first.take()
+    started = time.now
     with pytest.raises(UnavailableError) as caught:
         host(store, time, deadline=10.0).take()
     assert caught.value.code == "deadline-passed"
     assert not caught.value.retryable
-    assert time.now < Rhythm().dead
+    assert time.now - started == pytest.approx(10.0)
     first.release()
 
 
@@ -159,6 +164,16 @@ def test_a_repository_that_may_not_be_written_is_told_as_such() -> None:
             BuildClaim(store, wanted).take()
     assert caught.value.code == "share-not-writable"
     assert "403" in caught.value.why
+
+
+def test_a_registry_that_only_gives_is_told_as_such() -> None:
+    with OddServer(lambda asked: Reply(404 if asked.method in ("GET", "HEAD") else 405)) as server:
+        wanted = Reference(server.host, "shared", "build-0123")
+        store = RegistryStore(client_for(server.host, settings=RegistrySettings(retry=0)), "shared")
+        with pytest.raises(UnsupportedError) as caught:
+            BuildClaim(store, wanted).take()
+    assert caught.value.code == "registry-read-only"
+    assert "405" in caught.value.why
 
 
 def test_a_claim_is_renewed_until_it_is_released() -> None:
