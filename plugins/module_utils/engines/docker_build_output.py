@@ -49,7 +49,6 @@ def listen(answer: EngineStream, *, limit: TimeLimit) -> Outcome:
         PeerError: engine-not-json.
     """
     image = failure = step = printed = ""
-    answer.wait_at_most(limit.left(SILENCE_SECONDS))
     for message in answer.messages():
         answer.wait_at_most(limit.left(SILENCE_SECONDS))
         told, text = message.get("aux"), message.get("stream")

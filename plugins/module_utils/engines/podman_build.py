@@ -64,7 +64,7 @@ def build_image(api: PodmanApi, order: BuildOrder, *, context: Context) -> Built
 
 
 def _send(api: PodmanApi, order: BuildOrder, *, context: Context, limit: TimeLimit, log: BuildahLog) -> str:
-    """Let podman build and feed ``log`` with what it says; return what it says of a failure."""
+    """Feed ``log`` with what podman says while it builds; return what it says of a failure."""
     said = ""
     with api.stream(
         "POST",
@@ -74,7 +74,6 @@ def _send(api: PodmanApi, order: BuildOrder, *, context: Context, limit: TimeLim
         headers={"Content-Type": "application/x-tar"},
         timeout=limit.left(_SILENCE_SECONDS),
     ) as answer:
-        answer.wait_at_most(limit.left(_SILENCE_SECONDS))
         for message in answer.messages():
             answer.wait_at_most(limit.left(_SILENCE_SECONDS))
             log.feed(str(message.get("stream") or ""))

@@ -207,15 +207,18 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _descendants(process_id: int) -> Iterator[int]:
-    """Yield the processes below one, each before those below itself. Source: proc(5), "/proc/pid/task/tid/children"."""
-    import contextlib
+    """Yield the processes below one. Source: proc(5), "/proc/pid/task/tid/children"."""
+    import glob
 
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{process_id}/task"):
-            with contextlib.suppress(OSError), open(f"/proc/{process_id}/task/{thread}/children", "rb") as stream:
-                for child in map(int, stream.read().split()):
-                    yield child
-                    yield from _descendants(child)
+    for path in glob.glob(f"/proc/{process_id}/task/*/children"):
+        try:
+            with open(path, "rb") as stream:
+                children = stream.read().split()
+        except OSError:
+            continue
+        for child in map(int, children):
+            yield child
+            yield from _descendants(child)
 
 
 def _private_folder() -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The time that something of several parts may take: talks to a daemon, programs, and what they are fed with."""
+"""The time that something of several parts may take."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from ..model.errors import UnavailableError, deadline_passed
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_TOO_SLOW = ("engine-timeout", "program-timeout")
-
 
 class TimeLimit:
-    """A bound on all that happens from now on; used with ``with``, it tells time-outs that it caused as its own."""
+    """A bound on all from now on; used with ``with``, it tells time-outs that it caused as its own."""
 
     def __init__(self, seconds: float | None, *, subject: str) -> None:
         """Start; None is no end. ``subject`` is what errors name."""
@@ -29,24 +27,18 @@ class TimeLimit:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Let pass what was raised.
-
-        Raises:
-            UnavailableError: deadline-passed, in the place of a time-out that came when no time was left.
-        """
-        if isinstance(error, UnavailableError) and error.code in _TOO_SLOW:
+        """Raise deadline-passed in the place of a time-out that came when no time was left."""
+        if isinstance(error, UnavailableError) and error.code in ("engine-timeout", "program-timeout"):
             self.left(0.0)
 
     def left(self, at_most: float) -> float:
-        """Return the seconds that the next part may take, which are no more than ``at_most``.
+        """Return the seconds that the next part may take.
 
         Raises:
             UnavailableError: deadline-passed: none are left.
         """
-        if self._until is None:
-            return at_most
-        left = self._until - time.monotonic()
-        if left <= 0:
+        left = at_most if self._until is None else self._until - time.monotonic()
+        if self._until is not None and left <= 0:
             raise deadline_passed(self._subject)
         return min(left, at_most)
 
