@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ..module_utils.model.errors import InputError
-from ..module_utils.model.lock import lock_of, parse_lock
+from ..module_utils.model.lock import parse_lock
 from ..module_utils.model.reference import Defaults, candidates
 
 if t.TYPE_CHECKING:
@@ -48,8 +49,8 @@ def naming_defaults(args: Row) -> Defaults:
 
 
 def _read(lock: object, find: Callable[[str], str]) -> Lock:
-    if isinstance(lock, dict):
-        return lock_of(lock, subject="lock")
+    if isinstance(lock, dict):  # its numbers and texts may be of classes that Ansible marks with where they come from
+        return parse_lock(json.dumps(lock), subject="lock")
     text = str(lock)
     if "\n" in text or text.lstrip().startswith("{"):
         return parse_lock(text, subject="lock")

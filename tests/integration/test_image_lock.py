@@ -228,6 +228,8 @@ def test_all_that_is_wrong_with_the_options_is_told_at_once(tmp_path: Path) -> N
     wrong = lock(tmp_path / "lock", "Not A Name", platforms=["linux"], min_age="soon", verify=[{"pattern": "a"}])
     paths = [problem["path"] for problem in failure(wrong)["problems"]]
     assert paths == ["verify[0].keys", "platforms", "images[0].image", "min_age"]
+    endless = failure(lock(tmp_path / "lock", "redis:7", min_age="999999w"))
+    assert [problem["path"] for problem in endless["problems"]] == ["min_age"]
 
 
 def test_an_image_that_is_not_there_changes_nothing(registry: Registry, tmp_path: Path) -> None:

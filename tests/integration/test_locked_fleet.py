@@ -102,8 +102,9 @@ def test_content_of_a_lock_and_images_of_a_compose_file_serve_as_well(
     result = done.of(TASK).result
     assert result["sources"] == [{"image": name, "found": ["compose.yaml: services.web.image"]}]
     assert any("own" in warning for warning in result["warnings"])
-    again = converge(tmp_path, lock=LOCK, **options)
-    assert again.output.count("changed=0") == 1, again.output
+    for same in (LOCK, lock_of({name: image})):  # a mapping comes with numbers that Ansible has marked
+        again = converge(tmp_path, lock=same, **options)
+        assert again.output.count("changed=0") == 1, again.output
 
 
 @pytest.mark.parametrize("code", ["lock-edited", "lock-not-json", "lock-version", "lock-invalid", "lock-unreadable"])

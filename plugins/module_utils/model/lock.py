@@ -96,7 +96,7 @@ class Lock(t.NamedTuple):
 
 
 def parse_lock(text: str, *, subject: str) -> Lock:
-    """Return the lock that ``text`` is; ``subject`` names the file in errors.
+    """Return the lock that ``text`` is, with or without a byte order mark; ``subject`` names the file in errors.
 
     Raises:
         InputError: lock-not-json, it is cut off or holds the marks of a merge conflict, for example; or as ``lock_of``.
@@ -111,7 +111,7 @@ def parse_lock(text: str, *, subject: str) -> Lock:
         return found
 
     try:
-        document = json.loads(text, object_pairs_hook=unique)
+        document = json.loads(text.lstrip("\ufeff"), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise _not_json(text, str(error), subject=subject) from error
     if twice:
@@ -129,7 +129,7 @@ def lock_of(document: Mapping[str, t.Any], *, subject: str) -> Lock:
             lock-edited, an entry's checksum is not of what it says.
     """
     version = document.get("version")
-    if type(version) is not int or version != VERSION:
+    if version != VERSION or isinstance(version, (bool, float)):
         raise InputError(
             f"The lock {subject} cannot be read",
             code="lock-version",

@@ -69,6 +69,11 @@ class LockRow(t.NamedTuple):
     previous: LockedImage | None = None
     added: int = 0
 
+    @property
+    def is_verified_anew(self) -> bool:
+        """An entry is held back, and other keys verified it than before."""
+        return self.action == "held" and self.image != self.previous
+
     def to_json(self) -> dict[str, t.Any]:
         """Return the row of ``images[]`` that a task reports."""
         return {
@@ -93,7 +98,7 @@ class LockPlan(t.NamedTuple):
     @property
     def changes(self) -> list[LockRow]:
         """The rows of entries that are not as before."""
-        return [row for row in self.rows if row.action in ("add", "update", "drop")]
+        return [row for row in self.rows if row.action in ("add", "update", "drop") or row.is_verified_anew]
 
     def text(self) -> str:
         """Return the plan as people read it: a line in all, then a line for each entry that changes or is held."""

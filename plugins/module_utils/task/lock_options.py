@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     Params = Mapping[str, t.Any]
 
 _AGE = re.compile(r"([0-9]{1,6})\s*([smhdw])")
+_OLDEST = timedelta(days=36500)  # a sum with the time when an image was made stays a date
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -105,7 +106,10 @@ def _age(reader: Reader, text: str | None) -> timedelta | None:
     if match is None:
         reader.problem("min_age", f"{text!r} is no age", fix="write it like 7d, 36h or 90m")
         return None
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    age = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if age > _OLDEST:
+        reader.problem("min_age", f"{text!r} is longer than there have been images", fix="write it like 7d, 36h or 90m")
+    return age
 
 
 def _once(declared: Sequence[Declared]) -> tuple[Declared, ...]:

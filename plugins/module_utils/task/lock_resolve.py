@@ -200,6 +200,9 @@ class LockResolver:
                 fix="wait, name an older tag or digest, or lock this image in a task without min_age",
                 subject=str(tip.reference),
             )
+        if self._rules.verifier is not None:
+            before = Descriptor(previous.media_type, previous.digest, UNKNOWN_SIZE)
+            previous = self._verified(tip._replace(descriptor=before), previous)
         return Found(tip.reference, previous, is_held=True, cause=f"the tag moved to {tip.descriptor.digest}: {reason}")
 
     def _verified(self, tip: _Tip, image: LockedImage) -> LockedImage:

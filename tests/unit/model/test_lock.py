@@ -195,6 +195,10 @@ def test_a_file_that_is_cut_off_or_no_json_is_told(text: str) -> None:
     assert caught.value.code == "lock-not-json"
 
 
+def test_a_byte_order_mark_does_no_harm() -> None:
+    assert parse_lock("\ufeff" + LOCK.to_text(), subject=FILE) == parse_lock(LOCK.to_text(), subject=FILE)
+
+
 def test_the_mark_of_a_merge_conflict_is_told_by_its_line() -> None:
     lines = LOCK.to_text().splitlines()
     lines[3:3] = ["<<<<<<< HEAD", '      "digest": "x",', "=======", ">>>>>>> other"]

@@ -248,3 +248,17 @@ def test_signers_of_all_platforms_are_in_the_entry_also_of_a_tag_that_did_not_mo
         assert lock.images[NAME].verified_by == ("SHA256:a", "SHA256:b")
         assert sorted(signers.asked) == sorted(f"{NAME} {made.digest} {one.digest}" for one in made.images)
     assert fleet.locked(declared(NAME)).images[NAME].verified_by == ()
+
+
+def test_an_entry_that_is_held_back_is_verified_as_others_are(fleet: Fleet) -> None:
+    before = image(1)
+    fleet.registries.push(NAME, before)
+    fleet.locked(declared(NAME))
+    fleet.registries.push(NAME, image(2))
+    signers = Signers(one="SHA256:a", two="SHA256:a")
+    plan = plan_lock(fleet.lock, fleet.look(declared(NAME), least_age=timedelta(days=7), verifier=signers))
+    assert signers.asked == [f"{NAME} {before.digest} {before.digest}"]
+    assert [(row.action, str(row.reference)) for row in plan.changes] == [("held", NAME)]
+    assert plan.lock.images[NAME].verified_by == ("SHA256:a",)
+    (unasked,) = plan_lock(plan.lock, fleet.look(declared(NAME), least_age=timedelta(days=7))).rows
+    assert unasked.action == "held"
