@@ -13,7 +13,7 @@ author:
 description:
   - Returns the configuration files of Docker, containerd and Podman for a declaration of mirrors.
   - What is written there already stays, line for line where the file is TOML.
-  - No file is read or written. The role M(fleet.images.registry_mirrors#role) does that.
+  - No file is read or written. The role P(fleet.images.registry_mirrors#role) does that.
 options:
   _input:
     description:

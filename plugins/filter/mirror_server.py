@@ -16,7 +16,7 @@ description:
 options:
   _input:
     description:
-      - Mirrors, as the variable C(fleet_images_mirrors) of the role M(fleet.images.registry_mirrors#role) declares
+      - Mirrors, as the variable C(fleet_images_mirrors) of the role P(fleet.images.registry_mirrors#role) declares
         them. Those of another kind are left out.
     type: list
     elements: dict

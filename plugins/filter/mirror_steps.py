@@ -12,7 +12,7 @@ author:
   - fleet.images maintainers (@fleet-images)
 description:
   - Returns the steps from what is on a host to the wanted files, and back to what was there before.
-  - It is the plan of the role M(fleet.images.registry_mirrors#role). No file is read or written.
+  - It is the plan of the role P(fleet.images.registry_mirrors#role). No file is read or written.
 options:
   _input:
     description:
@@ -26,7 +26,7 @@ options:
     required: true
   stats:
     description:
-      - Results of M(ansible.builtin.stat) for each file that is wanted or recorded, with the path as C(item).
+      - Results of C(ansible.builtin.stat) for each file that is wanted or recorded, with the path as C(item).
     type: list
     elements: dict
     required: true

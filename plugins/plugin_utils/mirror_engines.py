@@ -65,7 +65,7 @@ class Rendered(t.NamedTuple):
     files: dict[str, str]
     refused: list[Refused]
 
-    def refuse(self, engine: str, entry: MirrorEntry, reason: str) -> None:
+    def refuse(self, engine: str, entry: MirrorEntry, *, reason: str) -> None:
         """Note that ``engine`` cannot have the mirror."""
         self.refused.append(Refused(engine, entry.prefix, entry.location, reason))
 
@@ -92,7 +92,7 @@ def _render_daemon(entries: Sequence[MirrorEntry], host: Host, *, rendered: Rend
     for entry in entries:
         reason = _no_daemon_mirror(entry, host)
         if reason:
-            rendered.refuse("docker", entry, reason)
+            rendered.refuse("docker", entry, reason=reason)
         else:
             taken.append(entry)
     text = host.existing.get(path, "")
@@ -103,7 +103,7 @@ def _render_daemon(entries: Sequence[MirrorEntry], host: Host, *, rendered: Rend
     there = settings.get("registry-mirrors", []) if isinstance(settings, dict) else None
     if not isinstance(settings, dict) or not isinstance(there, list):
         for entry in taken:
-            rendered.refuse("docker", entry, f"{path} is no configuration that Docker reads: correct it first")
+            rendered.refuse("docker", entry, reason=f"{path} is no configuration that Docker reads: correct it first")
         return
     if not taken:
         return
@@ -134,7 +134,7 @@ def _render_hosts(entries: Sequence[MirrorEntry], engine: str, *, host: Host, re
     for entry in entries:
         reason = _no_hosts_mirror(entry, engine)
         if reason:
-            rendered.refuse(engine, entry, reason)
+            rendered.refuse(engine, entry, reason=reason)
         else:
             registries.setdefault(entry.registry, []).append(entry)
     has_any = False
@@ -145,7 +145,7 @@ def _render_hosts(entries: Sequence[MirrorEntry], engine: str, *, host: Host, re
         tables = ""
         for entry in mirrors:
             if has_table(existing, f'host."{_hosts_url(entry)}"'):
-                rendered.refuse(engine, entry, f"{path} has this mirror already, from somebody else")
+                rendered.refuse(engine, entry, reason=f"{path} has this mirror already, from somebody else")
                 continue
             authority = posixpath.join(folder, f"{entry.host.replace(':', '_')}.pem") if entry.ca else ""
             if authority:
@@ -195,7 +195,7 @@ def _render_config_path(entries: Sequence[MirrorEntry], host: Host, *, rendered:
     refused = {(row.registry, row.location) for row in rendered.refused if row.engine == "containerd"}
     for entry in entries:
         if (entry.prefix, entry.location) not in refused:
-            rendered.refuse("containerd", entry, text.reason)
+            rendered.refuse("containerd", entry, reason=text.reason)
 
 
 def _render_podman(entries: Sequence[MirrorEntry], host: Host, *, rendered: Rendered) -> None:
@@ -204,7 +204,7 @@ def _render_podman(entries: Sequence[MirrorEntry], host: Host, *, rendered: Rend
     for entry in entries:
         reason = _no_podman_mirror(entry, host)
         if reason:
-            rendered.refuse("podman", entry, reason)
+            rendered.refuse("podman", entry, reason=reason)
         else:
             prefixes.setdefault(entry.prefix, []).append(entry)
     if not prefixes:
