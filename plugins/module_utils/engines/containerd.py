@@ -151,7 +151,7 @@ class ContainerdEngine:
         images: Sequence[LocalImage],
         *,
         blobs: frozenset[Digest] = frozenset(),
-        whole: Mapping[Digest, int] = {},
+        whole: Mapping[Digest, int] | None = None,
     ) -> Observed:
         abilities = Abilities("target", True, True)
         return Observed(

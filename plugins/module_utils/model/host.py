@@ -160,7 +160,7 @@ class Observed:
         platform: Platform,
         blobs: frozenset[Digest] = frozenset(),
         abilities: Abilities = Abilities(),  # noqa: B008 (immutable)
-        whole: Mapping[Digest, int] = {},
+        whole: Mapping[Digest, int] | None = None,
     ) -> None:
         """Hold one reading: ``platform`` is the host's; ``blobs`` need not be fetched again (empty if not known).
 
@@ -171,7 +171,7 @@ class Observed:
         self.images = tuple(images)
         self.blobs = blobs
         self.abilities = abilities
-        self.whole = whole
+        self.whole: Mapping[Digest, int] = whole or {}
         self.by_name: dict[Reference, LocalImage] = {name: image for image in self.images for name in image.names}
         self._by_digest: dict[Digest, list[LocalImage]] = {}
         for image in self.images:
