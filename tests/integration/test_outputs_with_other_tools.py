@@ -103,6 +103,17 @@ def test_hosts_with_other_paths_write_the_same_bytes(folder: Path, config: str, 
         assert (other / f"app.{form}").read_bytes() == (folder / f"app.{form}").read_bytes()
 
 
+def test_two_outputs_to_one_place_through_a_link_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    places = [str(tmp_path / folder / "app.tar") for folder in ("real", "link")]
+    rows = [{"type": form, "dest": place} for form, place in zip(("oci", "docker"), places)]
+    host = LayoutHost(tmp_path)
+    error = host.refuse("image_build", name="team/app:1", dockerfile_inline="FROM scratch\n", outputs=rows)
+    assert (error["code"], error["subject"]) == ("output-in-the-way", places[1])
+    assert places[0] in error["why"]
+
+
 def test_a_build_for_several_platforms_is_written_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n", encoding="utf-8")

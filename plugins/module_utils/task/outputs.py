@@ -13,7 +13,7 @@ import typing as t
 from ..build.base import BaseImage
 from ..build.outputs import write_output, written
 from ..model.descriptor import UNKNOWN_SIZE, Descriptor
-from ..model.errors import ImagesError, NotFoundError, raise_problems
+from ..model.errors import ConflictError, ImagesError, NotFoundError, raise_problems
 from ..model.image_config import parse_config
 from ..model.index import Index
 from ..model.manifest import parse_manifest, stored_manifest
@@ -38,8 +38,18 @@ def written_now(desired: Desired) -> dict[Output, Written | None]:
     """
     found: dict[Output, Written | None] = {}
     problems: dict[str, ImagesError] = {}
+    places: dict[str, str] = {}
     for output in (output for item in desired.images for output in item.outputs):
         try:
+            other = places.setdefault(os.path.realpath(output.dest), output.dest)
+            if other != output.dest:  # each run would write both
+                raise ConflictError(
+                    f"Something else is to be at {output.dest}",
+                    code="output-in-the-way",
+                    why=f"it is the same place as {other}, by a symbolic link",
+                    fix="name another dest",
+                    subject=output.dest,
+                )
             found[output] = written(output, records=cache_folder())
         except ImagesError as error:
             problems[output.dest] = error
