@@ -12,8 +12,8 @@ import zlib
 from ansible_collections.fleet.images.tests.architecture.sources import closure, sources
 
 # docs/decisions/0008: what is shipped costs bytes on the wire, what is loaded costs compilation at every task.
-SHIPPED_BYTES = 275_000
-SHIPPED_BYTES_TO_BUILD = 400_000
+SHIPPED_BYTES = 280_000
+SHIPPED_BYTES_TO_BUILD = 410_000
 BUILDERS = frozenset(
     {
         "plugins/modules/image_build.py",
