@@ -80,7 +80,11 @@ class HostFiles:
 
     def undo(self, **options: t.Any) -> None:
         """Run the role so that it brings back what was there."""
-        done = self.role(state="absent", **options)
+        self.do(state="absent", **options)
+
+    def do(self, **options: t.Any) -> None:
+        """Run the role once, and have it changed something."""
+        done = self.role(**options)
         assert done.returncode == 0, done.output
         assert is_changed(done)
 
@@ -166,7 +170,7 @@ def test_containerd_asks_the_origin_what_a_tag_means_where_mirrors_are_not_trust
     images.push(world.mirror_registry, f"hub/{PATH}", IMAGE, tag="2")  # yesterday's
     images.push(world.mirror_registry, f"hub/{PATH}", LATER, tag="3")
     namespace, name = containerd.new_namespace(), f"{world.origin.host}/{PATH}:2"
-    files.settle(mirrors=world.mirrors(), engines=["containerd"], tags="origin")
+    files.do(mirrors=world.mirrors(), engines=["containerd"], tags="origin")
     certs = files.variables["registry_mirrors_containerd_certs"]
     containerd.ctr("images", "pull", "--hosts-dir", certs, name, namespace=namespace)
     assert containerd.digests(namespace)[name] == LATER.digest
@@ -206,7 +210,7 @@ def test_podman_trusts_the_authority_of_a_mirror_and_no_other(
         authority = Path(mirror.ca_path).read_text(encoding="utf-8")
         certs = podman.folder / "home/.config/containers/certs.d"
         rows = [{"registry": "registry.test.example", "location": mirror.host, "ca": authority}]
-        files.settle(mirrors=rows, engines=["podman"], podman_certs=str(certs))
+        files.do(mirrors=rows, engines=["podman"], podman_certs=str(certs))
         leading = {"CONTAINERS_REGISTRIES_CONF": files.variables["registry_mirrors_podman_config"]}
         name = f"registry.test.example/{PATH}:1"
         run(["podman", "pull", "-q", name], environment={**podman.environment, **leading}, cwd=Path("/"))
@@ -257,3 +261,22 @@ def wait_for_mirrors(daemon: t.Any, wanted: list[str]) -> None:
         if shown == wanted:
             return
     raise AssertionError(f"Docker has the mirrors {shown}")
+
+
+def test_what_cannot_be_had_is_refused_before_anything_is_written_or_left_out_with_the_reason(files: HostFiles) -> None:
+    mirrors = [{"registry": name, "location": "cache.example.com"} for name in ("docker.io", "ghcr.io")]
+    options = {"mirrors": mirrors, "engines": ["docker"], "docker_store": "classic"}
+    refused = files.role(**options)
+    assert refused.returncode != 0
+    assert files.contents() == {}
+    told = "docker cannot have cache.example.com for ghcr.io: with its own image store Docker mirrors docker.io alone"
+    assert told in " ".join(refused.output.split())
+    left_out = files.role(**options, unsupported="skip")
+    assert left_out.returncode == 0, left_out.output
+    config = files.root / "docker/daemon.json"
+    assert json.loads(config.read_bytes()) == {"registry-mirrors": ["https://cache.example.com"]}
+    config.write_text("{}", encoding="utf-8")
+    kept = files.role(state="absent")
+    assert kept.returncode != 0
+    assert f"Changed by somebody else since this role wrote them: {config}" in " ".join(kept.output.split())
+    assert config.read_text(encoding="utf-8") == "{}"
