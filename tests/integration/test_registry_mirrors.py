@@ -265,7 +265,7 @@ def wait_for_mirrors(daemon: t.Any, wanted: list[str]) -> None:
 
 def test_what_cannot_be_had_is_refused_before_anything_is_written_or_left_out_with_the_reason(files: HostFiles) -> None:
     mirrors = [{"registry": name, "location": "cache.example.com"} for name in ("docker.io", "ghcr.io")]
-    options = {"mirrors": mirrors, "engines": ["docker"], "docker_store": "classic"}
+    options: dict[str, t.Any] = {"mirrors": mirrors, "engines": ["docker"], "docker_store": "classic"}
     refused = files.role(**options)
     assert refused.returncode != 0
     assert files.contents() == {}
