@@ -34,7 +34,8 @@ def written_now(desired: Desired) -> dict[Output, Written | None]:
     """Return which image each output of ``desired`` holds, None for none.
 
     Raises:
-        ImagesError: an output cannot be where it is wanted. With several such outputs all are told.
+        ConflictError: output-in-the-way: it cannot be where it is wanted, as another one is to be there by a link.
+        ImagesError: it cannot be read. With several such outputs all are told.
     """
     found: dict[Output, Written | None] = {}
     problems: dict[str, ImagesError] = {}
