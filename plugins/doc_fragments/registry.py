@@ -13,12 +13,13 @@ options:
   username:
     description:
       - User name at the registry that the task names. If it names several, use O(registry_auth).
-      - For base images of builds use O(registry_auth) or a file too.
+      - For base images and caches of builds use O(registry_auth) or a file too.
     type: str
   password:
     description:
       - Password or access token of O(username).
-      - It is kept in memory. It is never written to a file, put on a command line or returned.
+      - It is kept in memory. It is never put on a command line or returned. While BuildKit of Docker builds with a cache or a
+        syntax from a registry, it is in a file that only the user of the task reads. Otherwise it is never written to a file.
     type: str
   auth_file:
     description:

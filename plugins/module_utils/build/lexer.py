@@ -64,13 +64,18 @@ class Lines(t.NamedTuple):
 
 def cut_lines(text: str, *, name: str) -> Lines:
     """Return the logical lines of a Dockerfile; ``name`` is what problems call it. Never raises."""
-    raw = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    raw = _rows(text)
     problems: list[BuildProblem] = []
     directives = _read_directives(raw, name=name, problems=problems)
     escape = directives.get("escape", "\\")
     cutter = _Cutter(raw, escape=escape, name=name)
     rows = cutter.cut()
     return Lines(tuple(rows), escape, (*problems, *cutter.problems), "syntax" in directives)
+
+
+def syntax_of(text: str) -> str:
+    """Return what the directive ``syntax`` of a Dockerfile says, "" without one: an image, and words for it."""
+    return _read_directives(_rows(text), name="", problems=[]).get("syntax", "")
 
 
 def syntax_problem(name: str, line: Line | int, *, what: str, fix: str = "") -> BuildProblem:
@@ -84,6 +89,10 @@ def shown(text: str) -> str:
     """Return ``text`` as an error shows a line: on one line, at most 200 characters."""
     flat = text.replace("\n", " ")
     return flat if len(flat) <= 200 else f"{flat[:197]}..."
+
+
+def _rows(text: str) -> list[str]:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
 
 
 def _read_directives(raw: list[str], *, name: str, problems: list[BuildProblem]) -> dict[str, str]:

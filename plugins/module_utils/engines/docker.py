@@ -187,7 +187,8 @@ class DockerEngine:
     def _builds(self) -> DockerBuilds:
         from .docker_build import DockerBuilds
 
-        return DockerBuilds(self._api, keeps_targets=lambda: self._keeps_targets([]))
+        keeps_targets = functools.partial(self._keeps_targets, [])
+        return DockerBuilds(self._api, keeps_targets=keeps_targets, credentials=self._credentials)
 
     def _transfers(self) -> DockerTransfers:
         with self._opening:  # threads pull, and on Python 3.9 two of them must not import a file at the same time

@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..model.build_order import BuildOrder, Context
+    from ..model.reference import Reference
+    from ..wire.credentials import Credential
     from .docker_api import DockerApi
     from .docker_buildkit import BuildKitClient
 
@@ -38,9 +40,16 @@ _NO_CLIENT = "BuildKit is needed, and the host has no docker client that speaks 
 class DockerBuilds:
     """ImageBuilder's methods. ``keeps_targets`` tells that the daemon has containerd's store of images."""
 
-    def __init__(self, api: DockerApi, *, keeps_targets: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        api: DockerApi,
+        *,
+        keeps_targets: Callable[[], bool],
+        credentials: Callable[[Reference], Credential | None],
+    ) -> None:
         self._api = api
         self._keeps_targets = keeps_targets
+        self._credentials = credentials
 
     def lacks(self, order: BuildOrder) -> tuple[str, ...]:
         """See ImageBuilder. Looks for a client of BuildKit only when the order needs one."""
@@ -100,7 +109,9 @@ class DockerBuilds:
         """What this host has to speak to BuildKit of the daemon with."""
         from .docker_buildkit import find_client
 
-        return find_client(self._api) if self._api.server.api >= _BUILDKIT_API else None
+        if self._api.server.api < _BUILDKIT_API:
+            return None
+        return find_client(self._api, credentials=self._credentials)
 
     def _is_foreign(self, order: BuildOrder) -> bool:
         return order.platform is not None and order.platform[:2] != self._own[:2]

@@ -67,7 +67,8 @@ def listen(answer: EngineStream, *, limit: TimeLimit) -> Outcome:
 def read_progress(text: str) -> Outcome:
     """Return what failed, from what BuildKit's client printed with ``--progress=plain``; the start may be missing.
 
-    A line of a step starts with its number: ``#5 [2/3] RUN make``, ``#5 0.12 output``, ``#5 ERROR: words``.
+    A line of a step starts with its number: ``#5 [2/3] RUN make``, ``#5 0.12 output``, ``#5 ERROR: words``. The last
+    error ends the build: caches that cannot be had come before, and end nothing.
     """
     steps: dict[str, str] = {}
     printed: dict[str, list[str]] = {}
@@ -81,7 +82,7 @@ def read_progress(text: str) -> Outcome:
             continue
         number, said = found.groups()
         output = _TIMED.fullmatch(said)
-        if said.startswith("ERROR: ") and not failed:
+        if said.startswith("ERROR: "):
             failed, failure = number, said[len("ERROR: ") :]
         elif output is not None:
             printed.setdefault(number, []).append(output[1])

@@ -11,16 +11,21 @@ import os
 import re
 import tempfile
 import typing as t
+from base64 import b64encode
 
 from ..model.errors import ImagesError, UnavailableError
+from ..model.reference import DOCKER_HUB, parse_reference
+from ..wire.auth_files import normal_registry
 from ..wire.process import run
 from ..wire.unpacked import unpack
 from .docker_build_output import build_failed, read_progress
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..model.build_order import BuildOrder
+    from ..model.reference import Reference
+    from ..wire.credentials import Credential
     from ..wire.time_limit import TimeLimit
     from .docker_api import DockerApi
 
@@ -33,21 +38,25 @@ _PLAIN_PORT, _TLS_PORT = 2375, 2376
 
 
 class BuildKitClient(t.NamedTuple):
-    """A docker client for the daemon of ``api``; ``has_buildx``, or BuildKit is built in."""
+    """A docker client for the daemon of ``api``; ``has_buildx``, or BuildKit is built in.
+
+    It has no log-ins but those of ``credentials`` for what BuildKit fetches itself.
+    """
 
     program: str
     has_buildx: bool
     api: DockerApi
+    credentials: Callable[[Reference], Credential | None]
 
     def build(self, order: BuildOrder, *, context: Iterable[bytes], limit: TimeLimit) -> str:
-        """Build the tar ``context`` and return the image's ID. Secrets are files of this user until that is done.
+        """Build the tar ``context`` and return the image's ID. Secrets and log-ins are files of this user meanwhile.
 
         The client hides nothing in a tar. Where a step would take the Dockerfile, too, it gets the files in a folder.
 
         Raises:
             PeerError: engine-build-failed.
             UnavailableError: deadline-passed; program-timeout; build-disk; the daemon does not answer any longer.
-            ImagesError: what ``context`` raises.
+            ImagesError: what ``context`` and ``credentials`` raise; the image of the syntax has no proper name.
         """
         try:
             with limit, tempfile.TemporaryDirectory(prefix="fleet-images-") as folder:
@@ -67,20 +76,39 @@ class BuildKitClient(t.NamedTuple):
         result = () if self.has_buildx else (f"--iidfile={told}",)
         stdin, file, place = context, order.dockerfile, "-"
         if order.takes_dockerfile:
-            stdin, file, place = (), os.path.join(folder, "Dockerfile"), os.path.join(folder, "context")
+            # in a folder of its own: what reads it may ask for what lies beside it
+            stdin, file, place = (), os.path.join(folder, "file", "Dockerfile"), os.path.join(folder, "context")
+            os.mkdir(os.path.dirname(file))
             unpack(context, place)
             os.replace(os.path.join(place, order.dockerfile), file)
             with open(f"{file}.dockerignore", "w", encoding="ascii") as stream:
                 stream.write("# in the place of the one in the context, which was heeded before\n")
+        secrets = [*(secret.value for secret in order.secrets), *self._log_in(order, folder)]
         argv = [self.program, *command, *result, "--progress=plain", f"--file={file}", *_flags(order, folder), place]
         ended = run(argv, stdin=stdin, timeout=limit.left(_BUILD_SECONDS), env=self._environment(folder))
         if ended.status:
             self.api.find("/version")  # a daemon that went away is told as such
             outcome = read_progress(ended.stderr.decode(errors="replace"))
-            raise build_failed(outcome, secrets=[secret.value for secret in order.secrets])
+            raise build_failed(outcome, secrets=secrets)
         with open(told, encoding="utf-8") as stream:
             text = stream.read()
         return str(json.loads(text)["containerimage.digest"]) if self.has_buildx else text.strip()
+
+    def _log_in(self, order: BuildOrder, folder: str) -> list[bytes]:
+        """Write the client's log-ins into ``folder``, one for a registry; return what of them must not be told.
+
+        Source: Docker CLI, ``config.json``.
+        """
+        logins: dict[str, Credential] = {}
+        for text in (*order.cache_from, *order.syntax.split()[:1]):
+            reference = parse_reference(text)
+            credential = self.credentials(reference)
+            if credential is not None:
+                logins.setdefault(_server(reference.registry), credential)
+        if logins:
+            auths = {server: _login(credential) for server, credential in logins.items()}
+            _write(os.path.join(folder, "config.json"), json.dumps({"auths": auths}).encode())
+        return [secret.encode() for credential in logins.values() for secret in credential.secrets]
 
     def _environment(self, folder: str) -> dict[str, str]:
         """Return an environment with our daemon and nothing of the user's, whose TLS files lie in ``folder``."""
@@ -101,7 +129,7 @@ class BuildKitClient(t.NamedTuple):
         return environment
 
 
-def find_client(api: DockerApi) -> BuildKitClient | None:
+def find_client(api: DockerApi, *, credentials: Callable[[Reference], Credential | None]) -> BuildKitClient | None:
     """Return the first docker client on PATH that speaks to BuildKit; None: there is none for this daemon."""
     tls = api.tls
     if tls is not None and tls.validate_certs and tls.hostname not in ("", api.endpoint.address):
@@ -114,9 +142,9 @@ def find_client(api: DockerApi) -> BuildKitClient | None:
             if version is None:  # podman has a program of that name, too
                 continue
             if _said([program, "buildx", "version"], environment):
-                return BuildKitClient(program, True, api)
+                return BuildKitClient(program, True, api, credentials)
             if int(version[1]) < _BUILT_IN_BELOW:
-                return BuildKitClient(program, False, api)
+                return BuildKitClient(program, False, api, credentials)
     return None
 
 
@@ -164,9 +192,26 @@ def _flags(order: BuildOrder, folder: str) -> Iterator[str]:
         yield "--no-cache"
     for number, secret in enumerate(order.secrets):
         path = os.path.join(folder, f"secret-{number}")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(secret.value)
+        _write(path, secret.value)
         yield "--secret=" + ",".join(_field(text) for text in (f"id={secret.id}", f"src={path}"))
+
+
+def _write(path: str, content: bytes) -> None:
+    """Make a file that only this user reads."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+
+
+def _server(registry: str) -> str:
+    """Return what docker's client knows a registry by."""
+    return "https://index.docker.io/v1/" if normal_registry(registry) == DOCKER_HUB else registry
+
+
+def _login(credential: Credential) -> dict[str, str]:
+    """Return the entry of a registry."""
+    if credential.identity_token:
+        return {"identitytoken": credential.identity_token}
+    return {"auth": b64encode(f"{credential.username}:{credential.password}".encode()).decode()}
 
 
 def _field(text: str) -> str:

@@ -33,10 +33,11 @@ class BuildOrder(t.NamedTuple):
 
     ``dockerfile`` is the name of the Dockerfile in that context; every image it starts or copies from is pinned in it,
     or on the host under the name it uses. ``labels`` hold the key of the inputs. ``network`` empty, ``shm_size`` 0:
-    the engine's own way. ``cache_from`` are references. ``needs_buildkit``: the Dockerfile has what Docker's classic
-    builder does not know, such as ``RUN --mount`` and heredocs. ``takes_dockerfile``: a step takes so much of the
-    context that the Dockerfile in it would go along. ``has_heredocs``: a needed stage has some. ``deadline``: how
-    many seconds it may take; None is no end. The result has no name.
+    the engine's own way. ``cache_from`` are references. ``syntax`` is the image that BuildKit reads the Dockerfile
+    with, and words for it. ``needs_buildkit``: the Dockerfile has what Docker's classic builder does not know, such as
+    ``RUN --mount`` and heredocs. ``takes_dockerfile``: a step takes so much of the context that the Dockerfile in it
+    would go along. ``has_heredocs``: a needed stage has some. ``deadline``: how many seconds it may take; None is no
+    end. The result has no name.
     """
 
     dockerfile: str
@@ -49,6 +50,7 @@ class BuildOrder(t.NamedTuple):
     shm_size: int = 0
     etc_hosts: Mapping[str, str] = {}
     cache_from: tuple[str, ...] = ()
+    syntax: str = ""
     is_cached: bool = True
     secrets: tuple[Secret, ...] = ()
     needs_buildkit: bool = False

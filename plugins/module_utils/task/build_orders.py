@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ..build.lexer import syntax_of
 from ..model.build_order import BuildOrder, Secret
 from ..model.errors import ImagesError, InputError, UnsupportedError, raise_problems
 from ..model.reference import parse_reference
@@ -60,6 +61,7 @@ def build_order(
         shm_size=spec.shm_size,
         etc_hosts=spec.etc_hosts,
         cache_from=extras.cache_from,
+        syntax=spec.args.get("BUILDKIT_SYNTAX") or syntax_of(build.source.text),
         is_cached=extras.is_cached,
         secrets=tuple(secrets),
         needs_buildkit=needs_buildkit(build),

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.fleet.images.plugins.module_utils.build.lexer import Heredoc, cut_lines
+from ansible_collections.fleet.images.plugins.module_utils.build.lexer import Heredoc, cut_lines, syntax_of
 
 
 def texts(dockerfile: str) -> list[tuple[int, str]]:
@@ -39,6 +39,19 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_content() -> None:
 def test_the_escape_directive_counts_only_before_everything_else() -> None:
     assert texts("# syntax=docker/dockerfile:1\n# Escape = `\nENV a=b `\n c=d\\\n") == [(3, "ENV a=b  c=d\\")]
     assert texts("# a comment\n# escape=`\nENV a=b \\\n c=d") == [(3, "ENV a=b  c=d")]
+
+
+@pytest.mark.parametrize(
+    ("text", "syntax"),
+    [
+        ("# syntax=docker/dockerfile:1\nFROM a", "docker/dockerfile:1"),
+        ("\ufeff#escape=`\r\n#  Syntax = r.test/a/b:1 --more words \r\nFROM a\r\n", "r.test/a/b:1 --more words"),
+        ("# a comment\n# syntax=docker/dockerfile:1\nFROM a", ""),
+        ("FROM a\n# syntax=docker/dockerfile:1", ""),
+    ],
+)
+def test_what_reads_the_dockerfile_is_what_its_directive_says(text: str, syntax: str) -> None:
+    assert syntax_of(text) == syntax
 
 
 @pytest.mark.parametrize("text", ["# escape=x\nFROM a", "# escape=`\n# escape=`\nFROM a"])

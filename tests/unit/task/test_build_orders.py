@@ -15,10 +15,12 @@ from ansible_collections.fleet.images.plugins.module_utils.model.build_order imp
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ImagesError, UnsupportedError
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
 from ansible_collections.fleet.images.plugins.module_utils.task.build_orders import (
+    Extras,
     native_lacks,
     needs_buildkit,
     read_secrets,
     refuse_lacking,
+    sample_order,
 )
 
 if t.TYPE_CHECKING:
@@ -98,3 +100,13 @@ def test_buildkit_is_needed_for_what_the_classic_builder_does_not_know(
     text = f"FROM base AS aside\nRUN --mount=type=cache,target=/c make\nFROM base\n{steps}\n"
     spec = BuildSpec(str(tmp_path), Platform("linux", "amd64"), dockerfile_inline=text, is_native=False)
     assert needs_buildkit(load_build(spec)) is is_needed
+
+
+@pytest.mark.parametrize(
+    ("args", "syntax"),
+    [({}, "docker/dockerfile:1"), ({"BUILDKIT_SYNTAX": "r.test/syntax:2"}, "r.test/syntax:2")],
+)
+def test_an_order_tells_what_reads_the_dockerfile(tmp_path: Path, args: dict[str, str], syntax: str) -> None:
+    text = "# syntax=docker/dockerfile:1\nFROM base\n"
+    spec = BuildSpec(str(tmp_path), Platform("linux", "amd64"), dockerfile_inline=text, args=args, is_native=False)
+    assert sample_order(load_build(spec), Extras()).syntax == syntax
