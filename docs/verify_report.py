@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-r"""Check a report of fleet.images: python3 verify_report.py report.json
+r"""Check a report of fleet.images: ``python3 verify_report.py report.json``.
 
 Needs Python 3.9 and, for signatures, OpenSSH 8.2. It shares no code with the collection.
 
@@ -32,7 +32,7 @@ NAMESPACE = "fleet.images"
 Report = dict[str, t.Any]
 
 
-class CannotCheck(Exception):
+class CannotCheckError(Exception):
     """A file is missing or no report, or a program is not there."""
 
 
@@ -153,7 +153,7 @@ def run_ssh_keygen(arguments: list[str], content: bytes) -> subprocess.Completed
     try:
         return subprocess.run(["ssh-keygen", "-Y", *arguments], input=content, capture_output=True, check=False)
     except FileNotFoundError:
-        raise CannotCheck("ssh-keygen is not installed") from None
+        raise CannotCheckError("ssh-keygen is not installed") from None
 
 
 def say(line: str, *, file: t.TextIO | None = None) -> None:
@@ -166,7 +166,7 @@ def read(path: str) -> bytes:
     try:
         return pathlib.Path(path).read_bytes()
     except OSError as error:
-        raise CannotCheck(f"{path} cannot be read: {error.strerror}") from None
+        raise CannotCheckError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def parsed(content: bytes, path: str) -> Report:
@@ -174,9 +174,9 @@ def parsed(content: bytes, path: str) -> Report:
     try:
         report = json.loads(content)
     except ValueError as error:
-        raise CannotCheck(f"{path} is no JSON: {error}") from None
+        raise CannotCheckError(f"{path} is no JSON: {error}") from None
     if not isinstance(report, dict) or report.get("version") != 1:
-        raise CannotCheck(f"{path} is no report of version 1")
+        raise CannotCheckError(f"{path} is no report of version 1")
     return report
 
 
@@ -190,7 +190,7 @@ def problems(options: argparse.Namespace) -> t.Iterator[str]:
         if options.against:
             yield from changes(report, parsed(read(options.against), options.against))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CannotCheck(f"{options.report} lacks a part of a report, or has it malformed: {error!r}") from None
+        raise CannotCheckError(f"{options.report} lacks a part of a report, or has it malformed: {error!r}") from None
     if options.signers:
         signature = options.signature or options.report + ".sig"
         for path in (signature, options.signers):
@@ -211,7 +211,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     try:
         found = list(problems(options))
-    except CannotCheck as error:
+    except CannotCheckError as error:
         say(f"cannot check: {error}", file=sys.stderr)
         return 2
     for line in found:
