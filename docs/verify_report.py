@@ -102,10 +102,15 @@ def wrong_claims(report: Report) -> t.Iterator[str]:
             classes[cell["class"]] += 1
             if host["state"] == "verified" and cell["class"] != "verified":
                 yield f"host {host['host']}: it is called verified, and {reference} is {cell['class']}"
-            for kind in ("config", "index", "manifest") if cell["class"] == "verified" else ():
+            if cell["class"] != "verified":
+                continue
+            known = [cell.get(kind) or "" for kind in ("index", "manifest", "config")]
+            if cell["wanted"] and all(known[:2]) and cell["wanted"] not in known:
+                yield f"host {host['host']}, image {reference}: it is called verified, and is not {cell['wanted']}"
+            for kind in ("manifest", "config") if cell["wanted"] else ():
                 if cell.get(kind):
-                    held[reference, host["platform"], kind][cell[kind]].append(host["host"])
-    for (reference, platform, kind), hosts in sorted(held.items()):
+                    held[reference, cell["wanted"], host["platform"], kind][cell[kind]].append(host["host"])
+    for (reference, _wanted, platform, kind), hosts in sorted(held.items()):
         if len(hosts) > 1:
             told = "; ".join(f"{digest} on {', '.join(names)}" for digest, names in sorted(hosts.items()))
             yield f"image {reference} for {platform}: verified hosts hold more than one {kind}: {told}"

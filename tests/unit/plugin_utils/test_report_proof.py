@@ -114,12 +114,16 @@ def test_one_flipped_bit_is_attributed_to_host_and_image(field: str, tmp_path: P
     report = fleet(20)
     hit = report["hosts"][13]["cells"][IMAGES[2]]
     hit[field] = flipped(hit[field])
-    first, second, third, fourth = differences(checked(report, tmp_path))
+    first, second, third, *others = differences(checked(report, tmp_path))
     assert first == f"host web13, image {IMAGES[2]}: its digests are not those that were sealed"
     assert second.startswith("host web13: the root is sha256:")
     assert third.startswith("fleet: the root is sha256:")
-    assert fourth.startswith(f"image {IMAGES[2]} for linux/amd64: verified hosts hold more than one {field}: ")
-    assert f"{hit[field]} on web13" in fourth
+    (fourth,) = others
+    if field == "index":
+        assert fourth == f"host web13, image {IMAGES[2]}: it is called verified, and is not {hit['wanted']}"
+    else:
+        assert fourth.startswith(f"image {IMAGES[2]} for linux/amd64: verified hosts hold more than one {field}: ")
+        assert f"{hit[field]} on web13" in fourth
 
 
 def test_other_bytes_called_verified_are_named_even_where_the_seal_is_right(tmp_path: Path) -> None:
@@ -128,6 +132,14 @@ def test_other_bytes_called_verified_are_named_even_where_the_seal_is_right(tmp_
     (line,) = differences(checked(seal(report), tmp_path))
     assert f"image {IMAGES[0]} for linux/amd64" in line
     assert f"{digest_of('a lie')} on web3" in line
+
+
+def test_hosts_may_hold_other_bytes_where_nothing_says_which_are_wanted(tmp_path: Path) -> None:
+    report = fleet(5)
+    for row in report["hosts"][:-1]:
+        row["cells"][IMAGES[0]]["wanted"] = ""
+    report["hosts"][3]["cells"][IMAGES[0]]["config"] = digest_of("newer")
+    assert differences(checked(seal(report), tmp_path)) == []
 
 
 def test_a_flipped_bit_of_a_layer_is_attributed() -> None:
