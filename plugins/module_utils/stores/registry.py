@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import typing as t
 
 from ..model.descriptor import UNKNOWN_SIZE, Descriptor
@@ -33,6 +34,8 @@ if t.TYPE_CHECKING:
 # What docker-registry 2.8.2 says while somebody else pushes the same blob: it empties the blob's link before it writes
 # it anew, and who looks in between finds no digest there.
 _HALF_LINKED = frozenset({"DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"})
+# It heals by itself, but many hosts at once and a slow disk take a while: so many of these refusals count as one failure.
+_HALF_LINKED_PATIENCE = 4
 
 
 class RegistryStore:
@@ -170,12 +173,12 @@ class RegistryStore:
         return f"{self._client.registry}/{self._repository}"
 
     def _put(self, raw: bytes, descriptor: Descriptor, *, target: str) -> None:
-        subject, failures = f"{self._name} ({target})", 0
-        while True:
+        subject = f"{self._name} ({target})"
+        for refusals in itertools.count():
             refusal = self._put_once(raw, descriptor, target=target, subject=subject)
             if refusal is None:
                 return
-            failures += 1
+            failures = 1 + refusals // _HALF_LINKED_PATIENCE
             if not _HALF_LINKED.issubset(refusal.codes) or not self._client.pause(failures):
                 raise registry_manifests.refused(refusal, descriptor, subject=subject)
 

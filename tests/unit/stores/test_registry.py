@@ -220,17 +220,18 @@ def test_a_manifest_that_was_taken_and_is_not_there_is_found_out() -> None:
         assert code_of(lambda: store_of(server).put_manifest(RAW, MANIFEST)) == "manifest-vanished"
 
 
-def test_a_manifest_that_is_refused_while_somebody_else_pushes_its_blobs_is_sent_again() -> None:
+@pytest.mark.parametrize("refusals", [1, 12])
+def test_a_manifest_that_is_refused_while_others_push_its_blobs_is_sent_again(refusals: int) -> None:
     codes = json.dumps({"errors": [{"code": "DIGEST_INVALID"}, {"code": "MANIFEST_BLOB_UNKNOWN"}]}).encode()
 
     def rule(asked: Asked) -> Reply:
-        if asked.method == "PUT" and len(server.asked_for("PUT")) < 3:
+        if asked.method == "PUT" and len(server.asked_for("PUT")) <= refusals:
             return Reply(400, body=codes)
         return Reply(201 if asked.method == "PUT" else 200)
 
     with OddServer(rule) as server:
         RegistryStore(client_for(server.host), "team/app").put_manifest(RAW, MANIFEST, reference=reference(server))
-        assert len(server.asked_for("PUT")) == 3
+        assert len(server.asked_for("PUT")) == refusals + 1
 
 
 @pytest.mark.parametrize(
