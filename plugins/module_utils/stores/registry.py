@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
 # What docker-registry 2.8.2 says while somebody else pushes the same blob: it empties the blob's link before it writes
 # it anew, and who looks in between finds no digest there.
 _HALF_LINKED = frozenset({"DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"})
-# It heals by itself, but many hosts at once and a slow disk take a while: so many of these refusals count as one failure.
+# It heals by itself, but many hosts and a slow disk take a while: so many of these refusals count as one failure.
 _HALF_LINKED_PATIENCE = 4
 
 
