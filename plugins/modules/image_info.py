@@ -93,6 +93,11 @@ engine:
   type: str
   returned: success
   sample: layout
+platform:
+  description: The platform of the host, as its engine tells it.
+  type: str
+  returned: success
+  sample: linux/amd64
 images:
   description: The images that were found, each once.
   type: list
@@ -146,6 +151,12 @@ images:
       description: Whether all its parts are there. A pull fetches those that are not.
       type: bool
       sample: true
+    digests:
+      description: All digests that its engine knows of it, those of repositories included.
+      type: list
+      elements: str
+      returned: O(detail=true)
+      sample: ["sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"]
     used_by:
       description: Names of the containers that use it, running or not.
       type: list

@@ -72,6 +72,7 @@ def inform(asked: list[Asked], *, params: Mapping[str, t.Any], session: Session)
     found, missing = _select(asked, observed)
     result: dict[str, t.Any] = {
         "engine": session.engine.name,
+        "platform": str(observed.platform),
         "images": [_row(image, is_detailed=params["detail"], session=session) for image in found],
         "missing": missing,
     }
@@ -125,6 +126,7 @@ def _row(image: LocalImage, *, is_detailed: bool, session: Session) -> dict[str,
         "complete": image.is_complete,
     }
     if is_detailed:
+        row["digests"] = sorted(str(digest) for digest in identity.digests)
         row["used_by"] = sorted(container.name for container in image.used_by)
     if is_detailed and image.is_complete:
         row.update(_described(image, session=session))

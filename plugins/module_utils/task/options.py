@@ -198,6 +198,19 @@ LOCK: Spec = {
     **VERIFY,
 }
 
+REPORT: Spec = {
+    "images": LOCK["images"],
+    "from_file": STATE["from_file"],
+    "lock": STATE["lock"],
+    "hosts": {"type": "dict", "required": True},
+    "unlisted": STATE["unlisted"],
+    "protect": STATE["protect"],
+    "dest": {"type": "raw", "required": True},
+    "history": {"type": "int", "default": 30},
+    "sign_key": {"type": "path", "no_log": False},
+    "fail_on": {"type": "str", "choices": ["none", "drift", "failed"], "default": "none"},
+}
+
 #: Beside NAMES.
 SIGN: Spec = {
     "private_key": {"type": "str", "no_log": True},

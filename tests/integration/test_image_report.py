@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reports over real stores: what is done to a host is found there and named rightly, and the audit changes none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+from xml.etree import ElementTree as Xml
+
+import pytest
+from ansible_collections.fleet.images.tests.support.images import make_image, make_index, write_layout
+from ansible_collections.fleet.images.tests.support.lifecycle import FOREIGN, HOST, Host, tree_digest
+from ansible_collections.fleet.images.tests.support.locks import lock_of
+from ansible_collections.fleet.images.tests.support.playbook import PlaybookRun, run_playbook
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+APP, TOOL = "example.com/team/app:1", "example.com/team/tool:1"
+OURS, FOREIGN_APP = make_image({"a": b"ours"}, platform=HOST), make_image({"a": b"theirs"}, platform=FOREIGN)
+INDEX, TOOL_IMAGE = make_index([FOREIGN_APP, OURS]), make_image({"v": b"tool"})
+OTHER = make_image({"v": b"other"})
+AUDIT = "Write the report"
+
+
+def audit(home: Path, *, hosts: str, **variables: t.Any) -> PlaybookRun:
+    """Run the audit over ``hosts`` (lines of an inventory), which have their stores below ``home``."""
+    home.mkdir(exist_ok=True)
+    lock = home / "images.lock.json"
+    lock.write_text(json.dumps(lock_of({APP: INDEX, TOOL: TOOL_IMAGE})), encoding="utf-8")
+    given = {
+        "fleet_images": [{"image": APP}, {"image": TOOL}],
+        "fleet_images_lock": "images.lock.json",
+        "fleet_images_options": {"engine": "layout", "store": f"{home}/{{{{ inventory_hostname }}}}/store"},
+        **variables,
+    }
+    plays = [{"name": "audit", "ansible.builtin.import_playbook": "fleet.images.audit"}]
+    return run_playbook(plays, home, inventory=hosts, arguments=["-e", json.dumps(given)])
+
+
+def report_of(home: Path) -> dict[str, t.Any]:
+    """Return the JSON that the audit wrote where it was run."""
+    document = json.loads((home / "fleet-images-report" / "report.json").read_bytes())
+    assert isinstance(document, dict)
+    return document
+
+
+def put(folder: Path, named: Mapping[str, t.Any]) -> Path:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return write_layout(folder, named)
+
+
+def lose_a_layer(store: Path) -> None:
+    (store / "blobs" / "sha256" / OURS.layers[0].digest.partition(":")[2]).unlink()
+
+
+MUTATIONS: dict[str, tuple[Callable[[Path], object], set[tuple[str, str]]]] = {
+    "clean": (lambda store: put(store, {APP: INDEX, TOOL: TOOL_IMAGE}), set()),
+    "missing": (lambda store: put(store, {APP: INDEX}), {(TOOL, "missing")}),
+    "renamed": (lambda store: put(store, {APP: INDEX, "local/tool:x": TOOL_IMAGE}), {(TOOL, "missing")}),
+    "other": (lambda store: put(store, {APP: INDEX, TOOL: OTHER}), {(TOOL, "digest-differs")}),
+    "moved": (
+        lambda store: put(store, {APP: INDEX, TOOL: OTHER, "docker.io/local/tool:x": TOOL_IMAGE}),
+        {(TOOL, "tag-moved")},
+    ),
+    "foreign": (lambda store: put(store, {APP: FOREIGN_APP, TOOL: TOOL_IMAGE}), {(APP, "wrong-platform")}),
+    "corrupt": (
+        lambda store: lose_a_layer(put(store, {APP: INDEX, TOOL: TOOL_IMAGE})),
+        {(APP, "corrupt")},
+    ),
+}
+
+
+def test_what_is_done_to_hosts_is_found_named_and_told_alike_in_every_form(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for name, (mutate, _expected) in MUTATIONS.items():
+        mutate(home / name / "store")
+    before = {name: tree_digest(home / name / "store") for name in MUTATIONS}
+    inventory = "".join(f"{name} ansible_connection=local\n" for name in MUTATIONS)
+    finished = audit(home, hosts=inventory)
+    result = finished.of(AUDIT).result
+    expected = {(host, image, kind) for host, (_do, found) in MUTATIONS.items() for image, kind in found}
+    assert {(row["host"], row["image"], row["class"]) for row in result["findings"]} == expected, finished.output
+    assert finished.returncode == 0
+    report = report_of(home)
+    states = {row["host"]: row["state"] for row in report["hosts"]}
+    assert states == {name: "drift" if found else "verified" for name, (_do, found) in MUTATIONS.items()}
+    assert {name: tree_digest(home / name / "store") for name in MUTATIONS} == before
+    junit = Xml.parse(home / "fleet-images-report" / "report.junit.xml").getroot()
+    cases = {(case.get("classname"), case.get("name"), case.find("failure")) for case in junit.iter("testcase")}
+    assert {(host, image, kind.get("type")) for host, image, kind in cases if kind is not None} == expected
+    metrics = (home / "fleet-images-report" / "report.prom").read_text(encoding="utf-8")
+    for host, image, kind in expected:
+        assert f'fleet_images_finding{{host="{host}",image="{image}",class="{kind}"}} 1\n' in metrics
+    assert metrics.count("fleet_images_finding{") == len(expected)
+    rows = (home / "fleet-images-report" / "report.md").read_text(encoding="utf-8").partition("## Findings")[2]
+    assert sum(line.startswith("| ") for line in rows.splitlines()) == len(expected) + 2
+
+
+def test_hosts_that_fail_or_are_not_reached_are_rows_and_a_pipeline_fails_after_the_report(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    put(home / "good" / "store", {APP: INDEX, TOOL: TOOL_IMAGE})
+    (home / "bad").mkdir()
+    (home / "bad" / "store").write_text("no folder", encoding="utf-8")
+    inventory = (
+        "bad ansible_connection=local\n"
+        "far ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh\n"
+        "good ansible_connection=local\n"
+    )
+    finished = audit(home, hosts=inventory, fleet_images_fail_on="failed")
+    told = finished.of(AUDIT)
+    assert (told.status, told.result["error"]["code"]) == ("failed", "fleet-differs"), finished.output
+    assert finished.returncode != 0
+    rows = {row["host"]: row for row in report_of(home)["hosts"]}
+    assert {host: row["state"] for host, row in rows.items()} == {
+        "bad": "failed",
+        "far": "unreachable",
+        "good": "verified",
+    }
+    assert rows["bad"]["error"]["fix"]
+    assert rows["far"]["error"]["code"] == "unreachable"
+    assert rows["far"]["cells"] == {}
+    assert rows["far"]["root"] == ""
+    assert {row["host"] for row in told.result["findings"]} == {"bad", "far"}
+
+
+def test_a_second_audit_of_the_same_fleet_is_no_change_and_keeps_history(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    put(home / "web1" / "store", {APP: INDEX, TOOL: TOOL_IMAGE, "example.com/old/app:0": OTHER})
+    inventory = "web1 ansible_connection=local\n"
+    first = audit(home, hosts=inventory, fleet_images_fail_on="drift")
+    assert first.of(AUDIT).changed, first.output
+    again = audit(home, hosts=inventory)
+    assert not again.of(AUDIT).changed
+    report = report_of(home)
+    assert [row["root"] for row in report["history"]] == [report["root"]]
+    assert [(row["name"], row["class"]) for row in report["hosts"][0]["extra"]] == [("example.com/old/app:0", "extra")]
+    strict = audit(
+        home, hosts=inventory, fleet_images_state_options={"unlisted": "remove"}, fleet_images_fail_on="drift"
+    )
+    assert strict.of(AUDIT).status == "failed"
+    assert "example.com/old/app:0 extra" in strict.of(AUDIT).result["msg"]
+    options = {"unlisted": "remove", "protect": ["example.com/old/*"]}
+    spared = audit(home, hosts=inventory, fleet_images_state_options=options)
+    assert spared.of(AUDIT).result["findings"] == []
+    assert len(report_of(home)["history"]) == 3
+
+
+def test_two_hosts_with_the_same_images_have_one_root_and_the_report_can_be_signed(tmp_path: Path) -> None:
+    home, key = tmp_path / "home", tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    for name in ("one", "two"):
+        put(home / name / "store", {APP: INDEX, TOOL: TOOL_IMAGE})
+    put(home / "three" / "store", {APP: INDEX, TOOL: OTHER})
+    inventory = "".join(f"{name} ansible_connection=local\n" for name in ("one", "two", "three"))
+    finished = audit(home, hosts=inventory, fleet_images_sign_key=str(key))
+    files = finished.of(AUDIT).result["files"]
+    roots = {row["host"]: row["root"] for row in report_of(home)["hosts"]}
+    assert roots["one"] == roots["two"] != roots["three"]
+    (tmp_path / "signers").write_text(f"me {key.with_suffix('.pub').read_text(encoding='utf-8')}", encoding="utf-8")
+    words = ["-Y", "verify", "-n", "fleet.images", "-I", "me", "-f", str(tmp_path / "signers")]
+    with open(files["json"], "rb") as signed:
+        subprocess.run(["ssh-keygen", *words, "-s", files["signature"]], stdin=signed, check=True, capture_output=True)
+
+
+def test_check_mode_tells_the_same_and_writes_nothing(tmp_path: Path, host: Host) -> None:
+    put(host.store, {APP: INDEX})
+    held = host.do("image_info", detail=True)
+    options = {"images": [{"image": APP}], "hosts": {"web1": held}, "dest": "out"}
+    plays = [
+        {"hosts": "all", "gather_facts": False, "tasks": [{"name": "report", "fleet.images.image_report": options}]}
+    ]
+    announced = run_playbook(plays, tmp_path / "home", arguments=["--check"])
+    assert announced.of("report").changed, announced.output
+    assert not (tmp_path / "home" / "out").exists()
+    done = run_playbook(plays, tmp_path / "home")
+    assert done.of("report").result["totals"] == announced.of("report").result["totals"]
+    assert sorted(path.name for path in (tmp_path / "home" / "out").iterdir()) == sorted(
+        path.rpartition("/")[2] for path in done.of("report").result["files"].values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"dest": {"pdf": "x"}}, "dest.pdf"),
+        ({"hosts": {"web1": {"ping": "pong"}}}, "hosts.web1"),
+        ({"images": [{"image": "Not A Name"}]}, "images[0]"),
+        ({"sign_key": "key", "dest": {"markdown": "x.md"}}, "sign_key"),
+    ],
+)
+def test_what_is_wrong_with_the_task_is_told_with_its_place(
+    tmp_path: Path, options: dict[str, t.Any], path: str
+) -> None:
+    given = {"images": [{"image": APP}], "hosts": {}, "dest": "out", **options}
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": [{"name": "report", "fleet.images.image_report": given}]}]
+    finished = run_playbook(plays, tmp_path / "home")
+    assert finished.of("report").status == "failed", finished.output
+    assert [problem["path"] for problem in finished.of("report").result["error"]["problems"]] == [path]
+    assert not (tmp_path / "home" / "out").exists()
