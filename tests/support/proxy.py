@@ -58,17 +58,18 @@ class Fault(t.NamedTuple):
 
 
 class CountingProxy:
-    """A context manager: serves on a free loopback port from ``with`` to its end. Thread-safe."""
+    """A context manager: serves on a free port of ``address`` from ``with`` to its end. Thread-safe."""
 
-    def __init__(self, upstream: str, *, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, upstream: str, *, context: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> None:
         self.upstream = urlsplit(upstream)
         self.context = context
+        self._address = address
         self.peak_concurrency = 0
         self._lock = threading.Lock()
         self._exchanges: list[Exchange] = []
         self._faults: list[tuple[Fault, list[int]]] = []
         self._running = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Forwarder)
+        self._server = ThreadingHTTPServer((address, 0), _Forwarder)
         self._server.daemon_threads = True
         self._server.proxy = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -84,12 +85,12 @@ class CountingProxy:
 
     @property
     def host(self) -> str:
-        """Return "127.0.0.1:PORT"."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        """Return "ADDRESS:PORT"."""
+        return f"{self._address}:{self._server.server_address[1]}"
 
     @property
     def url(self) -> str:
-        """Return "http://127.0.0.1:PORT"."""
+        """Return "http://ADDRESS:PORT"."""
         return f"http://{self.host}"
 
     def fail(self, fault: Fault) -> None:
