@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 import typing as t
+from collections import Counter
 from html import escape
 from pathlib import Path
 
@@ -60,24 +61,27 @@ def render(report: Mapping[str, t.Any]) -> str:
 </head>
 <body>
 <header>
-<h1>Images of the fleet</h1>
-<p class="soft">Made at <time>{_text(report["made_at"])}</time>. Root of the fleet:
-<span class="digest">{_text(report["root"] or "none")}</span></p>
+<div class="title"><h1>Images of the fleet</h1>
+<p class="soft">Made at <time>{_text(report["made_at"])}</time></p></div>
+{_verdict(report["totals"])}
+<div class="summary">
 {_totals(report["totals"])}
+{_history(report)}
+</div>
+<p class="soft">Root of the fleet: <span class="digest">{_text(report["root"] or "none")}</span></p>
 </header>
 <main>
-{_history(report)}
 <h2>Hosts and images</h2>
 {_filter(report)}
 {_legend(report)}
 <noscript><p>This browser runs no scripts: the grid is whole; filter, details and findings are missing.</p></noscript>
 {_grid(report)}
-<section id="details" tabindex="-1" aria-live="polite" aria-label="details" hidden></section>
 <h2>Findings</h2>
 <p id="found" role="status" class="soft"></p>
 <div class="scroll"><table id="findings">
 <thead><tr><th scope="col">finding</th><th scope="col">host</th><th scope="col">image</th><th scope="col">why</th>
 <th scope="col"><span class="word">details</span></th></tr></thead><tbody></tbody></table></div>
+<section id="details" tabindex="-1" aria-live="polite" aria-label="details" hidden></section>
 </main>
 <script type="application/json" id="report">{_document(report)}</script>
 <script>{script}</script>
@@ -87,11 +91,31 @@ def render(report: Mapping[str, t.Any]) -> str:
     return page.encode("utf-8", "replace").decode("utf-8")  # half a character of UTF-16 cannot be written to a file
 
 
+def _verdict(totals: Mapping[str, t.Any]) -> str:
+    """Return the one sentence that everybody reads."""
+    hosts, good = totals["hosts"], totals["verified"]
+    if good == hosts:
+        kind, told = "good", f"Verified: {'all ' if hosts > 1 else ''}{_hosts(hosts)}" if hosts else "There are no hosts"
+    else:
+        kind = "bad" if totals["failed"] or totals["unreachable"] else "warn"
+        told = f"Not verified: {hosts - good} of {_hosts(hosts)}"
+    return f'<p class="verdict {kind}">{told}</p>'
+
+
+def _hosts(count: int) -> str:
+    return f"{count} host{'' if count == 1 else 's'}"
+
+
 def _totals(totals: Mapping[str, t.Any]) -> str:
-    rows = [f"<li><strong>{totals['hosts']}</strong> hosts</li>"]
-    rows += [f"<li><strong>{_sign(state)} {totals[state]}</strong> {state}</li>" for state in _STATES]
-    rows.append(f"<li><strong>{_size(totals['bytes'])}</strong> on all hosts</li>")
-    return f'<ul class="totals">{"".join(rows)}</ul>'
+    """Return the numbers; a click on a state shows its hosts alone."""
+    rows = [("", "", f"{totals['hosts']}", "hosts")]
+    rows += [(state, _sign(state if totals[state] else "", mark=state), f"{totals[state]}", state) for state in _STATES]
+    told = "".join(
+        f'<li><button type="button" value="{value}"><strong>{sign} {count}</strong> {word}</button></li>'
+        for value, sign, count, word in rows
+    )
+    held = f"<li><strong>{_size(totals['bytes'])}</strong> on all hosts</li>"
+    return f'<ul id="totals" class="totals">{told}{held}</ul>'
 
 
 def _history(report: Mapping[str, t.Any]) -> str:
@@ -105,16 +129,17 @@ def _history(report: Mapping[str, t.Any]) -> str:
     heads = "".join(f'<th scope="col">{word}</th>' for word in ("made at", *_STATES, "root of the fleet"))
     rows = "".join(
         f'<tr><th scope="row">{_text(run["made_at"])}</th>'
-        + "".join(f"<td>{run['totals'][state]}</td>" for state in _STATES)
+        + "".join(f'<td class="number">{run["totals"][state]}</td>' for state in _STATES)
         + f'<td class="digest">{_text(run["root"])}</td></tr>'
         for run in reversed(runs)
     )
     width = len(runs) * (_BAR + _GAP)
-    return f"""<h2>Runs</h2>
+    return f"""<figure class="runs">
 <svg role="img" width="{width}" height="{_HEIGHT}" viewBox="0 0 {width} {_HEIGHT}"
 aria-label="Hosts by state in {len(runs)} runs, the latest at the right; the table below has the numbers">{bars}</svg>
-<details><summary>The runs as a table</summary>
-<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>"""
+<figcaption><details><summary>The last {len(runs)} runs</summary>
+<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details></figcaption>
+</figure>"""
 
 
 def _bar(totals: Mapping[str, t.Any], *, at: int, most: int, made_at: str) -> str:
@@ -132,7 +157,8 @@ def _filter(report: Mapping[str, t.Any]) -> str:
     return f"""<form id="filter" class="filter" role="search">
 <label>host <input id="by-host" type="search" autocomplete="off"></label>
 <label>image <input id="by-image" type="search" autocomplete="off"></label>
-<label>state of the host <select id="by-state">{_options(_STATES)}</select></label>
+<label>state of the host <select id="by-state">{_options(_STATES)}<option value="!verified">not verified</option>
+</select></label>
 <label>finding <select id="by-class">{_options([*_classes(report), *_surplus(report)])}</select></label>
 <button type="reset">show all</button>
 <span id="shown" role="status" class="soft"></span>
@@ -145,15 +171,14 @@ def _options(words: Iterable[str]) -> str:
 
 
 def _legend(report: Mapping[str, t.Any]) -> str:
-    words = [*_STATES, *(word for word in [*_classes(report), *_surplus(report)] if word not in _STATES)]
-    return f'<ul class="legend">{"".join(f"<li>{_sign(word)} {_text(word)}</li>" for word in words)}</ul>'
+    """Return what the signs of the grid mean, each with how often it is there."""
+    counts = Counter(row["class"] for host in report["hosts"] for row in (*host["cells"].values(), *host["extra"]))
+    rows = (f"<li>{_sign(word)} {counts[word]} {_text(word)}</li>" for word in _in_order(counts))
+    return f'<ul class="legend" aria-label="images on hosts">{"".join(rows)}</ul>'
 
 
 def _grid(report: Mapping[str, t.Any]) -> str:
-    columns = "".join(
-        f'<th scope="col" class="image" title="{_text(image)}"><span>{_text(image)}</span></th>'
-        for image in report["images"]
-    )
+    columns = "".join(map(_column, report["images"]))
     rows = "\n".join(_row(host, report["images"], is_first=at == 0) for at, host in enumerate(report["hosts"]))
     return f"""<p class="soft">A click, or Enter, on a cell or a host shows its details; arrow keys move.</p>
 <div class="scroll"><table id="grid" role="grid" aria-label="hosts by images">
@@ -164,13 +189,20 @@ def _grid(report: Mapping[str, t.Any]) -> str:
 </tbody></table></div>"""
 
 
+def _column(image: str) -> str:
+    """Return the head of an image's column; where it is long, its registry is cut, and never its name and tag."""
+    place, slash, name = image.rpartition("/")
+    where = f'<span class="where">{_text(place + slash)}</span>'
+    return f'<th scope="col" class="image" title="{_text(image)}"><span>{where}<span>{_text(name)}</span></span></th>'
+
+
 def _row(host: Mapping[str, t.Any], images: Sequence[str], *, is_first: bool) -> str:
     held = sum(row["bytes"] for row in (*host["cells"].values(), *host["extra"]))
     elapsed = f"{host['elapsed']:.1f}" if host["elapsed"] else ""
     cells = "".join(_cell(host["cells"].get(image)) for image in images)
     return (
         f'<tr><th scope="row" tabindex="{0 if is_first else -1}">{_text(host["host"])}</th>'
-        f"<td>{_sign(host['state'])} {_text(host['state'])}</td>"
+        f'<td>{_sign(host["state"])} <span class="said">{_text(host["state"])}</span></td>'
         f'<td class="number">{elapsed}</td><td class="number">{_size(held) if held else ""}</td>'
         f'<td class="number">{len(host["extra"]) or ""}</td>{cells}</tr>'
     )
@@ -226,9 +258,9 @@ def _look(word: str) -> tuple[str, str]:
     return SIGNS.get(word, SIGNS[""])
 
 
-def _sign(word: str) -> str:
-    colour, mark = _look(word)
-    return f'<span class="sign {colour}" aria-hidden="true">{mark}</span>'
+def _sign(word: str, *, mark: str = "") -> str:
+    """Return the sign of a word, or of ``mark`` in the colour of the word."""
+    return f'<span class="sign {_look(word)[0]}" aria-hidden="true">{_look(mark or word)[1]}</span>'
 
 
 def _size(count: float) -> str:

@@ -38,8 +38,16 @@
     for (const [name, value, kind] of pairs) {
       if (value !== "" && value !== null && value !== undefined) list.append(make("dt", name), make("dd", value, kind));
     }
-    details.replaceChildren(heading, list);
+    const shut = make("button", "close");
+    shut.addEventListener("click", close);
+    details.replaceChildren(shut, heading, list);
     details.hidden = false;
+    details.scrollTop = 0;
+  };
+  const close = () => {
+    details.hidden = true;
+    if (selected) selected.removeAttribute("aria-selected");
+    if (stop) stop.focus({ preventScroll: true });
   };
   const showHost = (at) => {
     const host = report.hosts[at], error = host.error || {};
@@ -81,6 +89,14 @@
     return next;
   };
   const MOVES = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
+  grid.tBodies[0].addEventListener("mouseover", (event) => {
+    const cell = event.target.closest("td.cell");
+    if (cell && !cell.title) {
+      const host = report.hosts[cell.parentElement.sectionRowIndex].host, image = report.images[cell.cellIndex - FIRST];
+      cell.title = `${image} on ${host}: ${cell.lastChild.textContent}`;
+    }
+  });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !details.hidden) close(); });
   grid.tBodies[0].addEventListener("click", (event) => {
     const cell = event.target.closest("td, th");
     if (cell) select(cell);
@@ -99,8 +115,7 @@
     if (!button) return;
     const [row, image] = button.value.split(" ").map(Number);
     select(rows[row].cells[FIRST + image]);
-    details.scrollIntoView({ block: "nearest" });
-    details.focus();
+    details.focus({ preventScroll: true });
   });
 
   const finding = (row, image, where, word, why) => {
@@ -137,7 +152,7 @@
     const state = find("by-state").value, kind = find("by-class").value;
     const has = (at, column) => { const row = report.hosts[at].cells[column]; return row && report.texts[row[0]] === kind; };
     const isIn = report.images.map((name) => name.toLowerCase().includes(image));
-    const kept = report.hosts.map((one, at) => one.host.toLowerCase().includes(host) && (!state || one.state === state)
+    const kept = report.hosts.map((one, at) => one.host.toLowerCase().includes(host) && (!state || (state === "!verified" ? one.state !== "verified" : one.state === state))
       && (!kind || one.state === kind || one.extra.some((extra) => extra.class === kind) || one.cells.some((row, column) => isIn[column] && has(at, column))));
     const columns = report.images.map((name, column) => isIn[column]
       && (!kind || !report.classes.includes(kind) || report.hosts.some((one, at) => kept[at] && has(at, column))));
@@ -155,6 +170,12 @@
     const start = rows.find((row) => !row.hidden);
     if (start && (stop.hidden || stop.parentElement.hidden)) stopAt(start.cells[0]);
   };
+  find("totals").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    find("by-state").value = button.value;
+    apply();
+  });
   find("filter").addEventListener("input", apply);
   find("filter").addEventListener("reset", () => setTimeout(apply));
   find("filter").addEventListener("submit", (event) => event.preventDefault());

@@ -201,6 +201,30 @@ def test_the_script_asks_for_no_element_that_is_not_there() -> None:
     assert asked <= ids
 
 
+@pytest.mark.parametrize(
+    ("kinds", "colour", "told"),
+    [
+        (["verified"], "good", "Verified: 1 host"),
+        (["verified", "verified"], "good", "Verified: all 2 hosts"),
+        (["verified", "missing", "verified"], "warn", "Not verified: 1 of 3 hosts"),
+        ([], "good", "There are no hosts"),
+    ],
+)
+def test_the_first_sentence_says_how_many_hosts_are_not_as_they_must_be(
+    kinds: list[str], colour: str, told: str
+) -> None:
+    hosts = [host(f"web{at}", {"a:1": cell("a:1", kind=kind)}) for at, kind in enumerate(kinds)]
+    assert f'<p class="verdict {colour}">{told}</p>' in render(seal(document(hosts)))
+    if hosts:
+        assert '<p class="verdict bad">' in render(seal(document([*hosts, silent_host("gone")])))
+
+
+def test_each_state_can_be_shown_alone_from_its_number() -> None:
+    page = Page(render(fleet(["a:1"], ["web1"])))
+    values = [row.get("value") for tag, row in page.elements if tag == "button" and row.get("type") == "button"]
+    assert values == ["", "verified", "drift", "failed", "unreachable"]
+
+
 def test_every_run_has_its_bar_and_its_row() -> None:
     report = fleet(["a:1"], ["web1", "web2"], history=4)
     report["history"][0]["totals"] = {**report["totals"], "verified": 3, "drift": 0, "unreachable": 0}
