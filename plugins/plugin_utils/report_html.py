@@ -94,8 +94,10 @@ def render(report: Mapping[str, t.Any]) -> str:
 def _verdict(totals: Mapping[str, t.Any]) -> str:
     """Return the one sentence that everybody reads."""
     hosts, good = totals["hosts"], totals["verified"]
-    if good == hosts:
-        kind, told = "good", f"Verified: {'all ' if hosts > 1 else ''}{_hosts(hosts)}" if hosts else "There are no hosts"
+    if not hosts:
+        kind, told = "good", "There are no hosts"
+    elif good == hosts:
+        kind, told = "good", f"Verified: {'all ' if hosts > 1 else ''}{_hosts(hosts)}"
     else:
         kind = "bad" if totals["failed"] or totals["unreachable"] else "warn"
         told = f"Not verified: {hosts - good} of {_hosts(hosts)}"
