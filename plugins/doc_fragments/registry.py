@@ -97,6 +97,7 @@ options:
     description:
       - Other registries with the same images, in the order in which they are tried. Manifests and layers are asked of them by
         digest, and checked. What no mirror has, or gives rightly, comes from the registry that the image's name says.
+      - A mirror that answers with something else changes nothing, and a warning names it.
       - What a tag means is asked at the registry of the name alone.
       - Images are named as if they came from there. The engine needs no configuration for it, and the name of a mirror
         does not stay on the host.

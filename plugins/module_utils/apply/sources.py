@@ -76,7 +76,14 @@ class Mirrors:
         self._rows = tuple(rows)
         self._open = open
         self._down: dict[str, str] = {}  # registry -> what was wrong
+        self._wrong: dict[str, str] = {}  # registry -> what it gave
         self._lock = threading.Lock()
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line for each mirror that gave something else than it was asked for, whoever helped out then."""
+        with self._lock:
+            return list(self._wrong.values())
 
     def first(
         self, reference: Reference, attempt: Callable[[Source], _T], *, origin: Callable[[], _T]
@@ -108,6 +115,10 @@ class Mirrors:
             return self._down.get(place.registry, "")
 
     def _note(self, place: Reference, error: ImagesError) -> str:
+        if isinstance(error, (IntegrityError, PeerError)):
+            told = f"The mirror {place.repository} was passed over: {error.what} ({error.why}). None of that was kept"
+            with self._lock:
+                self._wrong.setdefault(place.registry, f"{told}; look who answers there, or leave the mirror out")
         if error.code in _DOWN:
             with self._lock:
                 self._down.setdefault(place.registry, error.what)

@@ -141,8 +141,9 @@ class Session:
             self._warnings.append(text)
 
     def warnings(self) -> list[str]:
-        """Return what the user should know, and what registries want people to read."""
-        return self._warnings + (self._registries.warnings if self._registries is not None else [])
+        """Return what the user should know, also of mirrors, and what registries want people to read."""
+        mirrors = self._mirrors.warnings if self._mirrors is not None else []
+        return self._warnings + mirrors + (self._registries.warnings if self._registries is not None else [])
 
     def at_end(self, ending: Callable[[], None]) -> None:
         """Call ``ending``, which never fails, before the connections are closed."""

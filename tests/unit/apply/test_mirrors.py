@@ -125,11 +125,14 @@ def test_whatever_a_mirror_says_is_a_reason_to_ask_the_origin_and_none_to_wait(
     made, pauses = image(1), list[float]()
     story.registries.push("r.test/app:1", made)
     broken = failing(story, "m.test", error)
-    plan = story.plan(present("r.test/app:1"))
-    apply(story, plan, mirrors=mirrors_of(story, "m.test"), patience=steadily(5, pauses))
+    plan, mirrors = story.plan(present("r.test/app:1")), mirrors_of(story, "m.test")
+    apply(story, plan, mirrors=mirrors, patience=steadily(5, pauses))
     assert sorted(broken.attempts) == sorted(blobs(made))
     assert pauses == []
     assert story.plan(present("r.test/app:1")).is_empty
+    told = [warning.partition(": ")[0] for warning in mirrors.warnings]
+    is_wrong = isinstance(error, (PeerError, IntegrityError))
+    assert told == (["The mirror m.test/app was passed over"] if is_wrong else [])
 
 
 @pytest.mark.parametrize(
