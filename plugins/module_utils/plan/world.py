@@ -44,7 +44,10 @@ class World:
 
     def __init__(self, observed: Observed) -> None:
         """Start with what was ``observed``."""
-        self.names: dict[Reference, Held] = {name: held(image) for name, image in observed.by_name.items()}
+        self.names: dict[Reference, Held] = {}
+        self._names_of: dict[str, set[Reference]] = {}
+        for name, image in observed.by_name.items():
+            self._hold(name, held(image))
         self._ids, self._keeps_bases = observed.abilities.ids, observed.abilities.keeps_bases
         self._blobs = set(observed.blobs)
         self._users: dict[str, dict[str, Container]] = {}
@@ -60,7 +63,7 @@ class World:
 
     def put(self, name: Reference, target: Held, *, beside: Reference | None = None) -> None:
         """Let ``name``, and a digest ``beside`` it, point at ``target``; digests become names by this, and cease to."""
-        self.names[name] = target
+        self._hold(name, target)
         self._note(name, target)
         if beside is not None:
             self._note(beside, target)
@@ -68,7 +71,7 @@ class World:
 
     def remove(self, name: Reference) -> Held:
         """Remove ``name``, with the last tag of its repository the digests beside it; return what it held."""
-        target = self.names.pop(name)
+        target = self._lose(name)
         digests, tags = self._digests.get(name.repository, {}), self._tags.get(name.repository, set())
         tags.discard(name)
         digests.pop(name, None)
@@ -85,7 +88,12 @@ class World:
 
     def is_named(self, target: Held) -> bool:
         """Tell whether any name points at this image."""
-        return any(self.is_same(there, target) for there in self.names.values())
+        own = self._names_of.get(target.image_id)
+        if own and target.image_id:
+            return True
+        # Two images that the host has are one if their IDs are. What is planned has no ID yet.
+        others = self._names_of.get("", ()) if target.image_id else self.names
+        return any(self.is_same(self.names[name], target) for name in others)
 
     def users(self, target: Held) -> tuple[Container, ...]:
         """Return the containers that use this image."""
@@ -102,10 +110,23 @@ class World:
         while image_id and not is_needed:
             gone.append(image_id)
             parent = self._parents.pop(image_id, "")
-            image_id = parent if prunes else ""
+            if not prunes or not parent:
+                break
+            image_id = parent
             is_needed = image_id in self._parents.values() or bool(self._users.get(image_id))
             is_needed |= self.is_named(Held(Identity(), image_id))
         return tuple(gone)
+
+    def _hold(self, name: Reference, target: Held) -> None:
+        if name in self.names:
+            self._lose(name)
+        self.names[name] = target
+        self._names_of.setdefault(target.image_id, set()).add(name)
+
+    def _lose(self, name: Reference) -> Held:
+        target = self.names.pop(name)
+        self._names_of[target.image_id].discard(name)
+        return target
 
     def _note(self, name: Reference, target: Held) -> None:
         if name.tag is not None:
@@ -117,10 +138,10 @@ class World:
         tagged = [self.names[tag] for tag in self._tags.get(repository, ())]
         for name, target in self._digests.get(repository, {}).items():
             is_beside = any(self.is_same(there, target) for there in tagged)
-            if is_beside:
-                self.names.pop(name, None)
-            elif name not in self.names:
-                self.names[name] = target._replace(made_by=made_by)
+            if is_beside and name in self.names:
+                self._lose(name)
+            elif not is_beside and name not in self.names:
+                self._hold(name, target._replace(made_by=made_by))
 
     def fetch(self, blobs: Iterable[Descriptor]) -> int:
         """Count ``blobs`` as fetched; return how many bytes of them were lacking. Each blob is counted once.
