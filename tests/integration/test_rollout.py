@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook fleet.images.rollout: locked once, planned everywhere, wave by wave, and stopped by what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from contextlib import ExitStack
+
+import pytest
+from ansible_collections.fleet.images.tests.support.images import make_image
+from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repository
+from ansible_collections.fleet.images.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.fleet.images.tests.support.proxy import CountingProxy, Fault
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOSTS = ("canary", "web1", "web2", "db1")
+ONE = make_image({"v": b"1"}, seed=71, layers=2, random_bytes=20_000)
+TWO = make_image({"v": b"2"}, seed=72, layers=2, random_bytes=20_000)
+AWAY = "canary ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh"
+STATE = "Bring the host to its images"
+
+
+class Fleet:
+    """Four hosts with a store each, and the registry that all of them use."""
+
+    def __init__(self, folder: Path, proxy: CountingProxy, repository: Repository) -> None:
+        self.folder, self.proxy, self.repository = folder, proxy, repository
+        self.home = folder / "home"
+        self.image = f"{repository}:1"
+
+    def roll_out(self, *arguments: str, lines: t.Mapping[str, str] = {}, **variables: t.Any) -> PlaybookRun:
+        """Run the playbook; ``lines`` replace those of hosts in the inventory, variables begin with fleet_images."""
+        named = {f"fleet_images_{name}": value for name, value in variables.items()}
+        store = f"{self.folder}/{{{{ inventory_hostname }}}}"
+        given = {
+            "fleet_images": [{"image": self.image}],
+            "fleet_images_options": {"engine": "layout", "store": store, "retry": 0},
+            "fleet_images_waves": [1, 2, "100%"],
+            **named,
+        }
+        (self.home / "group_vars").mkdir(parents=True, exist_ok=True)
+        (self.home / "group_vars" / "all.json").write_text(json.dumps(given), encoding="utf-8")
+        inventory = "".join(lines.get(name, f"{name} ansible_connection=local") + "\n" for name in HOSTS)
+        plays = [{"name": "Roll out", "ansible.builtin.import_playbook": "fleet.images.rollout"}]
+        faster = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_FORKS": "3"}
+        return run_playbook(plays, self.home, arguments=arguments, inventory=inventory, environment=faster)
+
+    def digests(self) -> list[str]:
+        """Return what each host has under the name of the image, "" if nothing, in the order of HOSTS."""
+        return [Host(self.folder / name).names().get(self.image, "") for name in HOSTS]
+
+    def report(self, of: str = "") -> dict[str, t.Any]:
+        """Return the report, or the one ``of`` a host and those with the same list."""
+        document = json.loads((self.home / "report" / of / "report.json").read_bytes())
+        assert isinstance(document, dict)
+        return document
+
+    def has_no_stores(self) -> bool:
+        """Say whether no host was touched ever."""
+        return not any((self.folder / name).exists() for name in HOSTS)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, repository: Repository) -> Iterator[Fleet]:
+    """Yield a fleet whose registry is counted, with ONE under its tag."""
+    with ExitStack() as held:
+        proxy = held.enter_context(CountingProxy(repository.registry.url))
+        seen = repository._replace(host=proxy.host)
+        seen.push("1", ONE)
+        yield Fleet(tmp_path, proxy, seen)
+
+
+def changed_hosts(run: PlaybookRun) -> list[str]:
+    """Return the hosts that were changed, in that order."""
+    return [row.host for row in run.results if row.task.endswith(STATE) and row.changed]
+
+
+def test_a_fleet_is_planned_changed_wave_by_wave_reported_and_rolled_back(fleet: Fleet) -> None:
+    shown = fleet.roll_out("--check", "--diff", report="report")
+    assert shown.returncode == 0, shown.output
+    assert "4 hosts: 0 as declared, 4 to change, 0 failed;" in shown.output
+    assert shown.output.count(f"+{fleet.image} {ONE.digest}\n") == len(HOSTS)
+    assert shown.output.count("changed=0") == 0
+    assert fleet.has_no_stores()
+    assert not (fleet.home / "images.lock.json").exists()
+    assert not (fleet.home / "report").exists()
+    assert fleet.proxy.bytes_sent(path="/blobs/sha256:") <= 2 * len(HOSTS) * len(ONE.config.data)
+
+    done = fleet.roll_out(report="report")
+    assert done.returncode == 0, done.output
+    assert fleet.digests() == [ONE.digest] * len(HOSTS)
+    waves = [done.output.index(f"changed: [{name}]") for name in HOSTS]
+    assert waves[0] < min(waves[1:3])
+    assert max(waves[1:3]) < waves[3]
+    assert sorted(changed_hosts(done)) == sorted(HOSTS)
+    assert "4 of 4 hosts hold what is declared" in done.output
+    assert fleet.report()["totals"]["verified"] == len(HOSTS)
+
+    (fleet.home / "before.lock.json").write_bytes((fleet.home / "images.lock.json").read_bytes())
+    fleet.repository.push("1", TWO)
+    fleet.proxy.reset()
+    rested = fleet.roll_out(frozen=True)
+    assert rested.returncode == 0, rested.output
+    assert rested.output.count("changed=0") == len(HOSTS)
+    assert fleet.proxy.exchanges() == []
+
+    moved = fleet.roll_out()
+    assert moved.returncode == 0, moved.output
+    assert fleet.digests() == [TWO.digest] * len(HOSTS)
+    fleet.proxy.reset()
+    undone = fleet.roll_out(frozen=True, lock="before.lock.json")
+    assert undone.returncode == 0, undone.output
+    assert fleet.digests() == [ONE.digest] * len(HOSTS)
+    assert fleet.proxy.bytes_sent(path="/blobs/") == 0
+
+
+def test_what_fails_stops_the_waves_is_named_and_can_be_resumed(fleet: Fleet) -> None:
+    fleet.proxy.fail(Fault(path="/blobs/" + ONE.layers[0].digest, times=1000, status=500))
+    failed = fleet.roll_out(max_fail_percentage=90)
+    assert failed.returncode != 0
+    assert fleet.digests() == [""] * len(HOSTS)
+    assert not any((fleet.folder / name).exists() for name in HOSTS[1:])
+    told = failed.of("fleet.images.images : Fail where the host failed", host="canary").result["msg"]
+    assert "500" in told
+    assert "0 of 4 hosts hold what is declared" in failed.output
+    assert "not touched, because hosts before failed: web1, web2, db1. Run again" in failed.output
+
+    fleet.proxy.reset()
+    bad = fleet.repository._replace(path=f"{fleet.repository.path}/bad")
+    bad.push("1", TWO)
+    fleet.proxy.fail(Fault(path="/bad/blobs/" + TWO.layers[0].digest, times=1000, status=500))
+    lines = {"web1": f"web1 ansible_connection=local fleet_images=\"[{{'image': '{bad}:1'}}]\""}
+    stopped = fleet.roll_out(lines=lines, report="report")
+    assert stopped.returncode != 0
+    assert fleet.digests() == [ONE.digest, "", ONE.digest, ""]
+    assert "not touched, because hosts before failed: db1." in stopped.output
+    locked = json.loads((fleet.home / "images.lock.json").read_bytes())
+    assert set(locked["images"]) == {fleet.image, f"{bad}:1"}
+    states = {host["host"]: host["state"] for of in ("canary", "web1") for host in fleet.report(of)["hosts"]}
+    assert states == {"canary": "verified", "web1": "drift", "web2": "verified", "db1": "drift"}
+
+    tolerated = fleet.roll_out(lines=lines, max_fail_percentage=25)
+    assert tolerated.returncode != 0
+    assert fleet.digests() == [ONE.digest, "", ONE.digest, ONE.digest]
+    assert changed_hosts(tolerated) == ["db1"]
+    failures = [row.host for row in tolerated.results if row.status == "failed" and row.task.endswith("host failed")]
+    assert failures == ["web1"]
+    assert "3 of 4 hosts hold what is declared" in tolerated.output
+
+
+def test_a_host_that_cannot_be_reached_stops_all_before_any_is_touched_or_is_left_out(fleet: Fleet) -> None:
+    away = {"db1": AWAY.replace("canary", "db1")}
+    stopped = fleet.roll_out(lines=away)
+    assert stopped.returncode != 0
+    assert fleet.has_no_stores()
+    told = stopped.of("fleet.images.images : Stop before anything is touched", host="db1").result["msg"]
+    assert told.startswith("No host was touched, because db1 cannot be planned: ")
+    assert told.endswith("Run again when the host can be reached, or leave it out with --limit.")
+
+    canary = fleet.roll_out(lines={"canary": AWAY}, max_fail_percentage=50)
+    assert canary.returncode != 0
+    assert fleet.has_no_stores()
+    assert "canary failed: " in canary.output
+
+    tolerated = fleet.roll_out(lines=away, max_fail_percentage=25)
+    assert tolerated.returncode != 0
+    assert "3 of 4 hosts hold what is declared" in tolerated.output
+    assert "db1 failed: " in tolerated.output
+    without = fleet.roll_out("--limit", "!db1", lines=away)
+    assert without.returncode == 0, without.output
+    assert fleet.digests() == [*[ONE.digest] * 3, ""]
+
+
+def test_the_role_alone_brings_a_host_to_its_images_and_verifies_it(fleet: Fleet) -> None:
+    store = fleet.folder / "store"
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "vars": {"fleet_images": [{"image": fleet.image}]},
+        "module_defaults": {"group/fleet.images.all": {"engine": "layout", "store": str(store)}},
+        "roles": ["fleet.images.images"],
+    }
+    checked = run_playbook([play], fleet.home, arguments=["--check"])
+    assert checked.of(f"fleet.images.images : {STATE}").changed, checked.output
+    assert not store.exists()
+    for is_changed in (True, False):
+        done = run_playbook([play], fleet.home)
+        assert done.returncode == 0, done.output
+        assert done.of(f"fleet.images.images : {STATE}").changed is is_changed
+        assert done.of("fleet.images.images : Verify the host").status == "ok"
+    assert Host(store).names() == {fleet.image: ONE.digest}
+
+
+def test_a_host_whose_variables_are_wrong_stops_all_before_any_is_touched(fleet: Fleet) -> None:
+    wrong = {"db1": "db1 ansible_connection=local fleet_images_max_fail_percentage=few"}
+    refused = fleet.roll_out(lines=wrong)
+    assert refused.returncode != 0
+    assert "images_max_fail_percentage" in refused.output
+    assert fleet.has_no_stores()
+    assert not (fleet.home / "images.lock.json").exists()
