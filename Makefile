@@ -31,7 +31,7 @@ demo: setup ## the main job, from an empty host to proof
 	@tools/servers docker-registry
 	@demo/run
 
-bench: setup servers ## side by side with skopeo and buildah, in build/bench.json; ROW=7 or PAIRS=5 narrow it
+bench: setup servers ## side by side with the peers, in build/bench.json and docs/benchmarks.md; ROW=7 or PAIRS=1 narrow it
 	@PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" .venv/bin/python tests/bench/run.py
 
 clean: ## remove everything the doors made
