@@ -36,7 +36,7 @@ from .unpacking import layer_archive
 
 if t.TYPE_CHECKING:
     import tarfile
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..wire.streams import ReadStream
     from .base import BlobSource
@@ -44,6 +44,7 @@ if t.TYPE_CHECKING:
 INDEX_FILE = "index.json"
 MANIFEST_FILE = "manifest.json"
 REF_NAME = "org.opencontainers.image.ref.name"
+LAYOUT_VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 
 _DOCUMENT_LIMIT = 8 << 20  # bytes
 _MOST_LINKS = 4  # docker save lets a layer that is there twice be a link
@@ -52,21 +53,22 @@ _MOST_LINKS = 4  # docker save lets a layer that is there twice be a link
 class ImageArchive:
     """An archive in a file, read by position. A BlobSource for what its manifest names; the caller closes the file."""
 
-    def __init__(self, file: t.IO[bytes]) -> None:
-        """List the members of an archive that is not compressed.
+    def __init__(self, file: t.IO[bytes], *, damaged: Callable[[str], ImagesError] | None = None) -> None:
+        """List the members of an archive that is not compressed; ``damaged`` makes the error for one that is no such.
 
         Raises:
-            PeerError: engine-bad-archive.
+            PeerError: engine-bad-archive, or what ``damaged`` makes.
         """
         import tarfile
 
         self._file = file
+        self._bad = damaged or _bad
         try:
             file.seek(0)
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 self._members = {posixpath.normpath(info.name): info for info in tar}
         except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError) as error:
-            raise _bad(f"it is no tar archive: {error}") from error
+            raise self._bad(f"it is no tar archive: {error}") from error
         self._blobs: dict[Digest, str] = {}
 
     def has(self, path: str) -> bool:
@@ -91,7 +93,7 @@ class ImageArchive:
         digests = identity.digests if identity is not None else frozenset()
         found.sort(key=lambda row: digests.isdisjoint((row[0].descriptor.digest, row[0].config.digest)))
         if not found:
-            raise _bad("no image in it is whole")
+            raise self._bad("no image in it is whole")
         manifest, name = found[0]
         config = parse_config(self._read(self._path(manifest.config.digest)), subject=name or "the archive")
         return BaseImage(manifest.descriptor.digest, manifest, config, self), name
@@ -126,7 +128,7 @@ class ImageArchive:
             diff_ids = parse_config(raw, subject=MANIFEST_FILE).diff_ids
             paths = [posixpath.normpath(path) for path in row.texts("Layers")]
             if len(paths) != len(diff_ids):
-                raise _bad(f"{len(paths)} layers are there, and {len(diff_ids)} in the config")
+                raise self._bad(f"{len(paths)} layers are there, and {len(diff_ids)} in the config")
             layers = [Descriptor(OCI_LAYER, digest, self._spool(path).size) for digest, path in zip(diff_ids, paths)]
             self._blobs.update(zip(diff_ids, paths))
             self._blobs[config.digest] = posixpath.normpath(row.text("Config"))
@@ -136,7 +138,7 @@ class ImageArchive:
             yield manifest, names[0] if names else ""
 
     def _path(self, digest: Digest) -> str:
-        return self._blobs.get(digest) or f"blobs/{digest.algorithm}/{digest.encoded}"
+        return self._blobs.get(digest) or blob_path(digest)
 
     def _is_whole(self, blob: Descriptor) -> bool:
         path = self._path(blob.digest)
@@ -145,7 +147,7 @@ class ImageArchive:
     def _read(self, path: str) -> bytes:
         spool = self._spool(path)
         if spool.size > _DOCUMENT_LIMIT:
-            raise _bad(f"{path} has {spool.size} bytes")
+            raise self._bad(f"{path} has {spool.size} bytes")
         return b"".join(pieces(spool.open()))
 
     def _spool(self, path: str) -> Spool:
@@ -155,7 +157,7 @@ class ImageArchive:
             path, links = posixpath.normpath(posixpath.join(posixpath.dirname(path), info.linkname)), links + 1
             info = self._members.get(path)
         if info is None or not info.isreg() or info.sparse is not None:
-            raise _bad(f"{path} is not there")
+            raise self._bad(f"{path} is not there")
         return Spool(self._file, info.offset_data, info.size)
 
 
@@ -189,14 +191,14 @@ def write_layout_archive(file: t.IO[bytes], image: BaseImage, *, name: str, inde
     if index is not None:
         manifests = [_stored(child, image.source) for child in index.manifests]
         entry = index.descriptor._replace(annotations=names)
-    _add(file, "oci-layout", content=b'{"imageLayoutVersion":"1.0.0"}')
-    _add(file, INDEX_FILE, content=_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json()]}))
+    file.write(member("oci-layout", LAYOUT_VERSION))
+    file.write(member(INDEX_FILE, index_json([entry])))
     if index is not None:
-        _add(file, _blob_path(index.descriptor), content=index.raw)
+        file.write(member(blob_path(index.descriptor.digest), index.raw))
     for manifest in manifests:
-        _add(file, _blob_path(manifest.descriptor), content=manifest.raw)
+        file.write(member(blob_path(manifest.descriptor.digest), manifest.raw))
     for blob in {blob.digest: blob for manifest in manifests for blob in manifest.blobs()}.values():
-        _add_stream(file, _blob_path(blob), stream=image.source.open(blob), expected=blob)
+        file.writelines(streamed_member(blob_path(blob.digest), image.source.open(blob), expected=blob))
     file.write(bytes(2 * BLOCK))
 
 
@@ -220,43 +222,64 @@ def write_saved_archive(file: t.IO[bytes], image: BaseImage, *, name: str, folde
         )
     config = f"{image.config.digest.encoded}.json"
     paths = [f"{digest.encoded}.tar" for digest in diff_ids]
-    _add(file, MANIFEST_FILE, content=_json([{"Config": config, "RepoTags": [name], "Layers": paths}]))
-    _add(file, config, content=image.config.raw)
+    file.write(member(MANIFEST_FILE, json_bytes([{"Config": config, "RepoTags": [name], "Layers": paths}])))
+    file.write(member(config, image.config.raw))
     for path, (diff_id, layer) in dict(zip(paths, zip(diff_ids, layers))).items():
         if layer.digest == diff_id:
-            _add_stream(file, path, stream=image.source.open(layer), expected=layer)
+            file.writelines(streamed_member(path, image.source.open(layer), expected=layer))
             continue
         archive = layer_archive(image, layer, reference=name, folder=folder)
         try:
             spool = archive.unpacked()
             plain = Descriptor(OCI_LAYER, diff_id, os.fstat(spool.fileno()).st_size)
-            _add_stream(file, path, stream=Spool(spool, 0, plain.size).open(), expected=plain)
+            file.writelines(streamed_member(path, Spool(spool, 0, plain.size).open(), expected=plain))
         finally:
             archive.close()
     file.write(bytes(2 * BLOCK))
 
 
-def _add(file: t.IO[bytes], path: str, *, content: bytes) -> None:
-    file.write(tar_headers(path.encode(), Entry("file", 0o644, size=len(content)), mtime=0))
-    file.write(content + bytes(-len(content) % BLOCK))
+def member(path: str, content: bytes) -> bytes:
+    """Return a file as it stands in a tar archive."""
+    headers = tar_headers(path.encode(), Entry("file", 0o644, size=len(content)), mtime=0)
+    return headers + content + bytes(-len(content) % BLOCK)
 
 
-def _add_stream(file: t.IO[bytes], path: str, *, stream: ReadStream, expected: Descriptor) -> None:
-    """Write a member whose bytes must be as promised; closes ``stream``."""
+def streamed_member(path: str, stream: ReadStream, *, expected: Descriptor) -> Iterator[bytes]:
+    """Yield a file as it stands in a tar archive, whose bytes must be as ``expected``; closes ``stream``.
+
+    Raises:
+        IntegrityError: digest-mismatch, at the end.
+    """
     hasher, size = expected.digest.hasher(), 0
-    file.write(tar_headers(path.encode(), Entry("file", 0o644, size=expected.size), mtime=0))
+    yield tar_headers(path.encode(), Entry("file", 0o644, size=expected.size), mtime=0)
     try:
         for chunk in pieces(stream):
             hasher.update(chunk)
             size += len(chunk)
-            file.write(chunk)
+            yield chunk
     finally:
         stream.close()
     is_size_wrong = size != expected.size
     if is_size_wrong or hasher.hexdigest() != expected.digest.encoded:
         why = f"{size} bytes instead of {expected.size}" if is_size_wrong else f"it is {hasher.hexdigest()}"
         raise _not_as_promised(expected, why)
-    file.write(bytes(-size % BLOCK))
+    yield bytes(-size % BLOCK)
+
+
+def index_json(entries: list[Descriptor]) -> bytes:
+    """Return the file ``index.json`` of a layout with these images."""
+    rows = [entry.to_json() for entry in entries]
+    return json_bytes({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": rows})
+
+
+def blob_path(digest: Digest) -> str:
+    """Return where a layout has a blob."""
+    return f"blobs/{digest.algorithm}/{digest.encoded}"
+
+
+def json_bytes(document: t.Any) -> bytes:
+    """Return a document in the one form that it is written in."""
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
 
 def _stored(entry: Descriptor, source: BlobSource) -> Manifest:
@@ -275,14 +298,6 @@ def _not_as_promised(part: Descriptor, why: str) -> IntegrityError:
         fix="pull or build the image again",
         subject=str(part.digest),
     )
-
-
-def _blob_path(blob: Descriptor) -> str:
-    return f"blobs/{blob.digest.algorithm}/{blob.digest.encoded}"
-
-
-def _json(document: t.Any) -> bytes:
-    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
 
 def _bad(why: str) -> PeerError:

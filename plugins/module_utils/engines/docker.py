@@ -19,7 +19,7 @@ from .docker_images import Listing, containers_by_image, keeps_targets, platform
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ..model.build_order import BuildOrder, Built, Context
     from ..model.fields import Fields
@@ -28,9 +28,10 @@ if t.TYPE_CHECKING:
     from ..wire.credentials import Credential
     from ..wire.engine_socket import EngineConnection
     from ..wire.streams import ReadStream
-    from .base import Archiver, Daemon, Engine, ImageBuilder
+    from .base import Daemon, Engine, ImageBuilder
     from .docker_build import DockerBuilds
     from .docker_transfers import DockerTransfers
+    from .loading import Loader
 
 _CONTAINERD_API, _MANIFESTS_API = (1, 42), (1, 47)
 _CONTAINERD_DRIVER = ["driver-type", "io.containerd.snapshotter.v1"]
@@ -183,6 +184,16 @@ class DockerEngine:
         """
         return self._api.download(f"/images/{self._held(identity, None)}/get")
 
+    def load(self, images: Sequence[Callable[[], Iterable[bytes]]], *, whole: Callable[[], Iterable[bytes]]) -> None:
+        """See Loader. In one request: layers that images share are sent once.
+
+        Raises:
+            PeerError: engine-load-failed.
+        """
+        from .loading import load_into_docker
+
+        load_into_docker(self._api, whole())
+
     @functools.cached_property
     def _builds(self) -> DockerBuilds:
         from .docker_build import DockerBuilds
@@ -264,4 +275,4 @@ def _step(told: Fields) -> Mapping[str, t.Any]:
 
 if t.TYPE_CHECKING:
     _fits: tuple[type[Engine], type[Daemon], type[ImageBuilder]] = (DockerEngine, DockerEngine, DockerEngine)
-    _gives: type[Archiver] = DockerEngine
+    _gives: type[Loader] = DockerEngine

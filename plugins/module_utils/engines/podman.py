@@ -19,13 +19,16 @@ from .podman_names import PodmanNames
 from .podman_transfer import PodmanTransfer
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from ..model.build_order import BuildOrder, Built, Context
     from ..model.host import Container, Identity, LocalImage, Space
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..wire.credentials import Credential
     from ..wire.streams import ReadStream
-    from .base import Archiver, Daemon, Engine, ImageBuilder
+    from .base import Daemon, Engine, ImageBuilder
+    from .loading import Loader
     from .podman_api import Service
 
 
@@ -161,6 +164,17 @@ class PodmanEngine:
         form = "docker-archive" if told.optional_text("ManifestType") == DOCKER_MANIFEST else "oci-archive"
         return self._api.download(f"/images/{image_id}/get", query={"format": form, "compress": "false"})
 
+    def load(self, images: Sequence[Callable[[], Iterable[bytes]]], *, whole: Callable[[], Iterable[bytes]]) -> None:
+        """See Loader. One by one: of a layout podman takes a single image, and only so keeps its manifest.
+
+        Raises:
+            PeerError: engine-load-failed.
+        """
+        from .loading import load_into_podman
+
+        for archive in images:
+            load_into_podman(self._api, archive())
+
     def reclaim(self) -> int:
         """See Engine. What no name needs went with the name."""
         return 0
@@ -236,4 +250,4 @@ if t.TYPE_CHECKING:
     _fits: type[Engine] = PodmanEngine
     _transfers: type[Daemon] = PodmanEngine
     _builds: type[ImageBuilder] = PodmanEngine
-    _gives: type[Archiver] = PodmanEngine
+    _gives: type[Loader] = PodmanEngine

@@ -88,6 +88,7 @@ class PodmanApi:
         body: Iterable[bytes],
         headers: Mapping[str, str],
         timeout: float,
+        expect: Collection[int] = (200, 201, 204),
     ) -> EngineStream:
         """Send a request below ``/libpod`` whose answer is read as it comes; the caller closes it.
 
@@ -97,7 +98,9 @@ class PodmanApi:
             ImagesError: as ``request``, and what ``body`` raises.
         """
         path = f"{self._base or self._negotiate()}{path}"
-        return self._connections.own.stream(method, path, query=query, body=body, headers=headers, timeout=timeout)
+        return self._connections.own.stream(
+            method, path, query=query, body=body, headers=headers, expect=expect, timeout=timeout
+        )
 
     def download(self, path: str, *, query: Mapping[str, str]) -> EngineStream:
         """Return the unread answer of a GET, which podman may think about for long; the caller closes it.

@@ -17,7 +17,8 @@ from .option_problems import ignored_tls
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..engines.base import Archiver, Daemon, Engine, ImageBuilder
+    from ..engines.base import Daemon, Engine, ImageBuilder
+    from ..engines.loading import Loader
     from ..model.reference import Reference
     from ..stores.base import ContentStore
     from ..stores.layout import LayoutStore
@@ -34,7 +35,7 @@ class Opened(t.NamedTuple):
 
     ``content`` opens the store that its content is in, ``scratch`` makes a folder there for temporary files. With a
     ``daemon``, which speaks to registries itself, there is no such store. ``builder`` is the engine again where it
-    builds in containers, ``archiver`` where it keeps content to itself and gives out whole images. With ``keeps_index``
+    builds in containers, ``archiver`` where it keeps content to itself and moves whole images. With ``keeps_index``
     an image comes with the index that it was chosen from.
     """
 
@@ -43,7 +44,7 @@ class Opened(t.NamedTuple):
     scratch: Callable[[], str] = lambda: ""
     daemon: Daemon | None = None
     builder: ImageBuilder | None = None
-    archiver: Archiver | None = None
+    archiver: Loader | None = None
     keeps_index: bool = False
     close: Callable[[], None] = lambda: None
 

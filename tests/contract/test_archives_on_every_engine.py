@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the fleet.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""image_save and image_load on every engine: announced, done so, at rest; other tools read and write the archives."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import tarfile
+import typing as t
+
+import pytest
+from ansible_collections.fleet.images.tests.support.engine_hosts import (
+    ContainerdHost,
+    DockerHost,
+    LayoutHost,
+    PodmanHost,
+)
+from ansible_collections.fleet.images.tests.support.images import make_image
+from ansible_collections.fleet.images.tests.support.lifecycle import HOST, kinds
+from ansible_collections.fleet.images.tests.support.skopeo import copy, manifest_digest, raw_manifest
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from ansible_collections.fleet.images.tests.support.engine_hosts import EngineHost
+    from ansible_collections.fleet.images.tests.support.lifecycle import Repository
+
+#: Engines that keep what the registry sent, so that its digest lasts.
+KEEPING = ("layout", "containerd")
+
+
+class Case(t.NamedTuple):
+    """Two images of one base on a host, by three names, and the archive they go to."""
+
+    names: tuple[str, str, str]
+    configs: dict[str, str]
+    archive: Path
+
+    @property
+    def params(self) -> dict[str, t.Any]:
+        return {"name": list(self.names), "path": str(self.archive)}
+
+
+@pytest.fixture
+def case(engine_host: EngineHost, repository: Repository, tmp_path: Path) -> Case:
+    one = make_image(platform=HOST, layers=2, random_bytes=20_000, seed=7)
+    other = make_image(platform=HOST, layers=2, random_bytes=20_000, seed=7, labels={"version": "2"})
+    assert one.layers == other.layers
+    repository.push("one", one)
+    repository.push("other", other)
+    names = (f"{repository}:one", f"{repository}:other", "docker.io/team/app:1")
+    engine_host.do("image_pull", name=list(names[:2]))
+    engine_host.do("image_tag", name=names[0], repository=names[2])
+    configs = engine_host.images()
+    assert set(configs) == set(names)
+    return Case(names, configs, tmp_path / "images.tar")
+
+
+def state(path: Path) -> tuple[int, int]:
+    """Return inode and time of a file: one that was written anew has others."""
+    status = path.lstat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def remove(host: EngineHost, case: Case) -> None:
+    host.do("image_rmi", name=[name for name in case.names if name in host.images()])
+    assert host.images() == {}
+
+
+def load(host: EngineHost, archive: Path) -> None:
+    """Let the engine's own client take an archive."""
+    if isinstance(host, DockerHost):
+        host.daemon.cli("load", input_bytes=archive.read_bytes())
+    elif isinstance(host, PodmanHost):
+        host.podman.cli("load", input_bytes=archive.read_bytes())
+    elif isinstance(host, ContainerdHost):
+        host.daemon.ctr("images", "import", str(archive), namespace=host.namespace)
+
+
+def test_images_go_into_an_archive_and_come_back(engine_host: EngineHost, case: Case) -> None:
+    announced = engine_host.announce("image_save", **case.params)
+    assert not case.archive.exists()
+    before = engine_host.state()
+    done = engine_host.do("image_save", **case.params)
+    assert {**announced, "elapsed": 0} == {**done, "elapsed": 0}
+    assert kinds(done) == ["save"]
+    assert engine_host.state() == before
+    assert case.archive.stat().st_size < 3 * sum((20_000, 20_000))  # what images share is there once
+    for name in case.names:
+        assert json.loads(raw_manifest(f"docker-archive:{case.archive}:{name}"))["config"]["digest"] == (
+            case.configs[name]
+        )
+        assert json.loads(raw_manifest(f"oci-archive:{case.archive}:{name}"))["config"]["digest"] == case.configs[name]
+    written = state(case.archive)
+    engine_host.rest("image_save", **case.params)
+    engine_host.rest("image_load", path=str(case.archive))
+    assert state(case.archive) == written
+    remove(engine_host, case)
+    done = engine_host.settle("image_load", path=str(case.archive))
+    assert sorted(kinds(done)) == ["load", "load", "tag"]
+    assert set(done["image_names"]) == set(case.names)
+    assert engine_host.images() == case.configs
+    engine_host.rest("image_save", **case.params)
+
+
+def test_the_engines_own_client_takes_the_archive(engine_host: EngineHost, case: Case) -> None:
+    if isinstance(engine_host, LayoutHost):  # it has none
+        copy(f"oci:{engine_host.host.store}:{case.names[0]}", f"oci-archive:{case.archive}:{case.names[0]}")
+        engine_host.rest("image_save", name=case.names[0], path=str(case.archive))
+        return
+    engine_host.do("image_save", **case.params)
+    remove(engine_host, case)
+    load(engine_host, case.archive)
+    assert engine_host.images() == case.configs
+    engine_host.rest("image_load", path=str(case.archive))
+
+
+def test_the_digest_of_the_registry_lasts_where_the_engine_keeps_what_it_sent(
+    engine_host: EngineHost, case: Case, repository: Repository
+) -> None:
+    name = case.names[0]
+    engine_host.do("image_save", name=name, path=str(case.archive))
+    digest = repository.digest("one")
+    if engine_host.engine in KEEPING:
+        assert manifest_digest(f"oci-archive:{case.archive}:{name}") == digest
+        remove(engine_host, case)
+        engine_host.do("image_load", path=str(case.archive))
+        engine_host.rest("image_pull", name=f"{name}@{digest}", pull="never")
+    engine_host.rest("image_load", path=str(case.archive))
+
+
+def test_another_list_or_another_image_writes_the_archive_again(
+    engine_host: EngineHost, case: Case, repository: Repository
+) -> None:
+    engine_host.do("image_save", **case.params)
+    fewer = {**case.params, "name": list(case.names[:2])}
+    done = engine_host.settle("image_save", **fewer)
+    assert done["actions"][0]["cause"] == "it holds others, too"
+    repository.push("one", make_image(platform=HOST, seed=8))
+    engine_host.do("image_pull", name=case.names[0], pull="always")
+    done = engine_host.settle("image_save", **fewer)
+    assert done["actions"][0]["cause"] == "the archive has another image of this name"
+    os.truncate(case.archive, case.archive.stat().st_size // 2)
+    engine_host.refuse("image_save", **fewer)
+    done = engine_host.do("image_save", **fewer, force=True)
+    assert done["actions"][0]["cause"] == "there is no archive of images yet"
+    assert not [path for path in case.archive.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_one_image_is_chosen_named_anew_and_taken_from_a_compressed_archive(
+    engine_host: EngineHost, case: Case
+) -> None:
+    engine_host.do("image_save", **case.params)
+    packed = case.archive.with_suffix(".tar.gz")
+    packed.write_bytes(gzip.compress(case.archive.read_bytes(), 1))
+    remove(engine_host, case)
+    params = {"path": str(packed), "name": case.names[1], "repository": ["team/new", "team/new:2"]}
+    done = engine_host.settle("image_load", **params)
+    assert done["image_names"] == ["docker.io/team/new:latest", "docker.io/team/new:2"]
+    assert engine_host.images() == dict.fromkeys(done["image_names"], case.configs[case.names[1]])
+    error = engine_host.refuse("image_load", path=str(packed), name="team/unknown")
+    assert (error["code"], error["subject"]) == ("archive-lacks-image", "name")
+    error = engine_host.refuse("image_load", path=str(packed), repository=["team/new"])
+    assert error["code"] == "archive-holds-several"
+
+
+@pytest.mark.parametrize("form", ["oci", "docker"])
+def test_archives_of_other_tools_are_loaded_and_damaged_ones_are_not(
+    engine_host: EngineHost, repository: Repository, tmp_path: Path, form: str
+) -> None:
+    made = make_image(platform=HOST, random_bytes=20_000, seed=9)
+    repository.push("one", made)
+    archive, damaged = tmp_path / "images.tar", tmp_path / "damaged.tar"
+    copy(f"docker://{repository}:one", f"{form}-archive:{archive}:docker.io/team/app:1")
+    content = bytearray(archive.read_bytes())
+    with tarfile.open(archive) as tar:
+        layer = max(tar, key=lambda member: member.size)
+    content[layer.offset_data + layer.size // 2] ^= 1
+    damaged.write_bytes(content)
+    failed = engine_host.run("image_load", path=str(damaged)).result
+    assert failed["failed"]
+    assert failed["error"]["code"] == "digest-mismatch"
+    assert engine_host.images() == {}
+    done = engine_host.settle("image_load", path=str(archive))
+    assert kinds(done) == ["load"]
+    assert engine_host.images() == {"docker.io/team/app:1": made.config.digest}
