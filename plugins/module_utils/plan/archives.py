@@ -120,7 +120,12 @@ class _Draft(Draft):
 
 
 def plan_save(
-    images: Sequence[Wanted], observed: Observed, *, dest: str, there: Mapping[Reference, Contained] | None, is_forced: bool
+    images: Sequence[Wanted],
+    observed: Observed,
+    *,
+    dest: str,
+    there: Mapping[Reference, Contained] | None,
+    is_forced: bool,
 ) -> Plan:
     """Return what must be done so that the archive ``dest`` holds these images by these names, and nothing else.
 
