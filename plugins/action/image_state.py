@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 
 from ..module_utils.model.errors import ImagesError
+from ..plugin_utils.progress_asking import asked
 from ..plugin_utils.state_arguments import prepare
 
 if t.TYPE_CHECKING:
@@ -34,12 +35,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         except ImagesError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.to_json()}
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
-        answer: dict[str, t.Any] = self._execute_module(
-            module_name="fleet.images.image_state",
-            module_args=prepared.arguments,
-            task_vars=task_vars,
-            wrap_async=wrap_async,
-        )
+        with asked(self, (task_vars or {}).get("inventory_hostname", "")):
+            answer: dict[str, t.Any] = self._execute_module(
+                module_name="fleet.images.image_state",
+                module_args=prepared.arguments,
+                task_vars=task_vars,
+                wrap_async=wrap_async,
+            )
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return t.cast("dict[str, t.Any]", merge_hash(result, self._told(answer, prepared)))

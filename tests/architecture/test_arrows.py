@@ -27,7 +27,7 @@ ALLOWED: t.Mapping[str, frozenset[str]] = {
 }
 FLOORS = frozenset({"model", "wire", "stores", "engines", "build", "signatures", "plan", "apply", "task"})
 # Plugins of the control node see the floors, not modules.
-CONTROL_NODE = frozenset({"action", "lookup", "filter", "test", "plugin_utils"})
+CONTROL_NODE = frozenset({"action", "callback", "lookup", "filter", "test", "plugin_utils"})
 KNOWS_ANSIBLE = frozenset({"task", "modules", "doc_fragments"}) | CONTROL_NODE
 
 

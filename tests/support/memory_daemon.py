@@ -18,7 +18,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.manifest import
 from ansible_collections.fleet.images.tests.support.memory_engine import AMD64, DOCKER, ImageKey, MemoryEngine
 
 if t.TYPE_CHECKING:
-    from ansible_collections.fleet.images.plugins.module_utils.engines.base import Daemon
+    from ansible_collections.fleet.images.plugins.module_utils.engines.base import Daemon, Heard
     from ansible_collections.fleet.images.plugins.module_utils.model.host import Abilities, Identity
     from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
     from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference
@@ -38,7 +38,13 @@ class MemoryDaemon(MemoryEngine):
         self._changing = threading.Lock()
 
     def pull(
-        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+        self,
+        reference: Reference,
+        *,
+        source: Reference,
+        platform: Platform | None,
+        deadline: float | None,
+        heard: Heard | None = None,
     ) -> int:
         if source.digest is None:
             raise AssertionError("a daemon is told a digest")

@@ -19,13 +19,14 @@ class SlowLink:
     """A context manager: forwards TCP connections to ``upstream``, answers at most at ``rate`` bytes per second in all.
 
     A server that writes into the kernel's buffers of a loopback connection runs megabytes ahead of its client. What
-    passes here is taken by the client at once, so ``passed`` is what the client got, to some kilobytes.
+    passes here is taken by the client at once, so ``passed`` is what the client got, to some kilobytes. ``rate`` may be
+    set to another one at any time.
     """
 
     def __init__(self, upstream: str, *, rate: float) -> None:
         address = urlsplit(upstream)
         self._upstream = (address.hostname or "", address.port or 80)
-        self._rate = rate
+        self.rate = rate
         self._progress = threading.Condition()
         self._free_at = 0.0
         self.passed = 0
@@ -63,7 +64,7 @@ class SlowLink:
     def _take_turn(self, size: int) -> None:
         with self._progress:
             now = time.monotonic()
-            self._free_at = max(self._free_at, now) + size / self._rate
+            self._free_at = max(self._free_at, now) + size / self.rate
             pause = self._free_at - now
         time.sleep(pause)
         with self._progress:

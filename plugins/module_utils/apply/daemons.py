@@ -15,7 +15,7 @@ from ..model.errors import ImagesError, NotFoundError, PeerError
 from .transfer import Timer, patiently
 
 if t.TYPE_CHECKING:
-    from ..engines.base import Daemon
+    from ..engines.base import Daemon, Heard
     from ..model.digest import Digest
     from ..model.host import Identity
     from ..model.platform import Platform
@@ -34,12 +34,20 @@ class DaemonTransfers:
     """
 
     def __init__(
-        self, daemon: Daemon, *, registry: OpenRepository, mirrors: Mirrors, patience: Patience
+        self,
+        daemon: Daemon,
+        *,
+        registry: OpenRepository,
+        mirrors: Mirrors,
+        patience: Patience,
+        heard: Heard | None = None,
     ) -> None:
+        """``heard`` is told how far pulls are."""
         self._daemon = daemon
         self._registry = registry
         self._mirrors = mirrors
         self._patience = patience
+        self._heard = heard
 
     def pull(self, action: Pull) -> int:
         """Let the daemon fetch and name what ``action`` says; return the bytes that it fetched.
@@ -52,7 +60,9 @@ class DaemonTransfers:
 
         def fetch(name: Reference, store: Repository) -> int:
             try:
-                return self._daemon.pull(action.reference, source=name, platform=platform, deadline=timer.left())
+                return self._daemon.pull(
+                    action.reference, source=name, platform=platform, deadline=timer.left(), heard=self._heard
+                )
             except PeerError as error:
                 if error.code == "engine-pull-failed":
                     _explain(error, lambda: _confirm_has(store, resolved, name=name))

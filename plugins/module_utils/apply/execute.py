@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
     from .daemons import DaemonTransfers
     from .sources import Mirrors, OpenRepository
     from .transfer import Patience
+    from .watch import Watch
 
 
 class WriteOutput(t.Protocol):
@@ -66,16 +67,24 @@ class Host(t.NamedTuple):
 
 
 def apply_plan(
-    plan: Plan, *, host: Host, registry: OpenRepository, patience: Patience, mirrors: Mirrors = NO_MIRRORS
+    plan: Plan,
+    *,
+    host: Host,
+    registry: OpenRepository,
+    patience: Patience,
+    mirrors: Mirrors = NO_MIRRORS,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Carry out ``plan``; ``registry`` opens the repository of a reference, ``mirrors`` may have its content, too.
+
+    ``watch`` sees how far pulls are.
 
     After a failure nothing new is started, what runs ends, and what succeeded stays. Running again is always safe.
 
     Raises:
         ApplyError: actions failed; it tells which are done, which failed why, and which were not started.
     """
-    run = _Run(plan, host=host, registry=registry, patience=patience, mirrors=mirrors)
+    run = _Run(plan, host=host, registry=registry, patience=patience, mirrors=mirrors, watch=watch)
     run.pull([action for action in plan.actions if isinstance(action, Pull)])
     for action in plan.actions:
         if not isinstance(action, Pull) and not run.failed:
@@ -89,9 +98,17 @@ class _Run:
     """One carrying-out: which actions are done, which failed, and what they made."""
 
     def __init__(
-        self, plan: Plan, *, host: Host, registry: OpenRepository, patience: Patience, mirrors: Mirrors
+        self,
+        plan: Plan,
+        *,
+        host: Host,
+        registry: OpenRepository,
+        patience: Patience,
+        mirrors: Mirrors,
+        watch: Watch | None,
     ) -> None:
         self._plan = plan
+        self._watch = watch
         self._host = host
         self._registry = registry
         self._patience = patience
@@ -100,7 +117,10 @@ class _Run:
         if host.daemon is not None:
             from .daemons import DaemonTransfers
 
-            self._daemon = DaemonTransfers(host.daemon, registry=registry, mirrors=mirrors, patience=patience)
+            heard = watch.hear if watch is not None else None
+            self._daemon = DaemonTransfers(
+                host.daemon, registry=registry, mirrors=mirrors, patience=patience, heard=heard
+            )
         self.made: dict[int, Identity] = {}
         self.builders: dict[int, str] = {}
         self.pushed: dict[int, Digest] = {}
@@ -111,6 +131,8 @@ class _Run:
 
     def pull(self, actions: Sequence[Pull]) -> None:
         """Fetch the images of all ``actions``, the biggest first; each is named as soon as it is complete."""
+        if self._watch is not None:
+            self._watch.begin(actions)
         if self._daemon is not None:
             self._pull_whole(actions, self._daemon)
         elif actions:
@@ -123,7 +145,7 @@ class _Run:
                 self.failed[action.id] = result
             else:
                 self.moved += result
-                self.done.add(action.id)
+                self._complete(action)
 
     def _pull_blobs(self, actions: Sequence[Pull]) -> None:
         content = self._host.content()
@@ -139,6 +161,7 @@ class _Run:
             (BlobCopy(blob, sources[at], content, origins[at]) for at, wanted in blobs.items() for blob in wanted),
             patience=self._patience,
             mirrors=self._mirrors,
+            watch=self._watch,
         )
 
         def on_arrival(digest: Digest) -> None:
@@ -188,7 +211,12 @@ class _Run:
         except ImagesError as error:
             self.failed[action.id] = error
         else:
-            self.done.add(action.id)
+            self._complete(action)
+
+    def _complete(self, action: Action) -> None:
+        self.done.add(action.id)
+        if self._watch is not None and isinstance(action, Pull):
+            self._watch.end(action)
 
     def _name(self, action: Pull, content: ContentStore) -> None:
         manifest, resolved = _manifest(action), action.resolved

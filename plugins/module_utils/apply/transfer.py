@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from ..model.reference import Reference
     from ..stores.base import ContentStore
     from .sources import Mirrors
+    from .watch import Watch
 
 
 class Patience(t.NamedTuple):
@@ -143,12 +144,20 @@ class Turns:
 class Copies:
     """Blobs on their way. ``failed`` and ``moved`` (bytes) grow while they move."""
 
-    def __init__(self, copies: Iterable[BlobCopy], *, patience: Patience, mirrors: Mirrors = NO_MIRRORS) -> None:
+    def __init__(
+        self,
+        copies: Iterable[BlobCopy],
+        *,
+        patience: Patience,
+        mirrors: Mirrors = NO_MIRRORS,
+        watch: Watch | None = None,
+    ) -> None:
         """Take the blobs to move; each digest is moved once."""
         unique = {copy.blob.digest: copy for copy in copies}
         self._copies = sorted(unique.values(), key=lambda copy: (-copy.blob.size, str(copy.blob.digest)))
         self._patience = patience
         self._mirrors = mirrors
+        self._watch = watch
         self._turns = Turns(patience.parallel)
         self.moved = 0
         self.failed: dict[Digest, ImagesError] = {}
@@ -171,10 +180,14 @@ class Copies:
         self._turns.stop()
 
     def _copy(self, copy: BlobCopy) -> int:
-        return copy.blob.size if copy_blob(copy, self._patience, mirrors=self._mirrors) else 0
+        if copy_blob(copy, self._patience, mirrors=self._mirrors, watch=self._watch):
+            return copy.blob.size
+        if self._watch is not None:
+            self._watch.hear(copy.blob.digest.encoded, None)
+        return 0
 
 
-def copy_blob(copy: BlobCopy, patience: Patience, *, mirrors: Mirrors) -> bool:
+def copy_blob(copy: BlobCopy, patience: Patience, *, mirrors: Mirrors, watch: Watch | None = None) -> bool:
     """Move one blob, verified by its target; return whether bytes moved.
 
     A source goes on where the one before it broke, unless what arrived turns out to be wrong.
@@ -184,8 +197,16 @@ def copy_blob(copy: BlobCopy, patience: Patience, *, mirrors: Mirrors) -> bool:
     """
     blob, timer = copy.blob, Timer(patience, str(copy.blob.digest))
 
+    def open_at(source: ContentStore, offset: int) -> Stream:
+        stream = timer.limit(source.open(blob, offset))
+        if watch is None:
+            return stream
+        from .watch import WatchedStream
+
+        return WatchedStream(stream, watch, part=blob.digest.encoded, offset=offset)
+
     def move(source: ContentStore) -> bool:
-        return copy.target.write(blob, lambda offset: timer.limit(source.open(blob, offset)))
+        return copy.target.write(blob, lambda offset: open_at(source, offset))
 
     def move_patiently() -> bool:
         return patiently(lambda: move(copy.source), patience)

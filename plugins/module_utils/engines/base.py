@@ -12,12 +12,15 @@ from ..model.errors import NotFoundError
 from ..model.host import Look, Space
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
 
     from ..model.build_order import BuildOrder, Built, Context
     from ..model.host import Identity, LocalImage, Observed
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..wire.streams import ReadStream
+
+    Heard = Callable[[str, int | None], None]
 
 
 class Description(t.NamedTuple):
@@ -81,12 +84,20 @@ class Daemon(t.Protocol):
     """An engine whose daemon speaks to registries itself. Several threads may pull and push at the same time."""
 
     def pull(
-        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+        self,
+        reference: Reference,
+        *,
+        source: Reference,
+        platform: Platform | None,
+        deadline: float | None,
+        heard: Heard | None = None,
     ) -> int:
         """Let the daemon fetch ``source``, then let ``reference`` point at it; return the bytes that it fetched.
 
         ``source`` is pinned by a digest, and may lie at a mirror; no name of a mirror stays on the host. ``platform``
         chooses from an index; None: the digest is a manifest's. ``deadline`` is in seconds from now. Idempotent.
+        ``heard``, which never raises, is called with the first 12 hex digits of a layer's digest and the bytes of it
+        that are there, or None if it was there before, as far as the daemon tells.
 
         Raises:
             PeerError: engine-pull-failed: the daemon could not get it; ``why`` has its words.

@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from ..wire.credentials import Credential
     from ..wire.engine_socket import EngineConnection
     from ..wire.streams import ReadStream
-    from .base import Daemon, Engine, ImageBuilder
+    from .base import Daemon, Engine, Heard, ImageBuilder
     from .docker_build import DockerBuilds
     from .docker_transfers import DockerTransfers
     from .loading import Loader
@@ -136,7 +136,13 @@ class DockerEngine:
         self._api.close()
 
     def pull(
-        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+        self,
+        reference: Reference,
+        *,
+        source: Reference,
+        platform: Platform | None,
+        deadline: float | None,
+        heard: Heard | None = None,
     ) -> int:
         """See Daemon.
 
@@ -146,7 +152,7 @@ class DockerEngine:
             UnsupportedError: engine-too-old: another platform than the daemon's needs API 1.32.
             ConflictError: engine-digest-taken: the name by digest is another platform's only name.
         """
-        return self._transfers().pull(reference, source=source, platform=platform, deadline=deadline)
+        return self._transfers().pull(reference, source=source, platform=platform, deadline=deadline, heard=heard)
 
     def push(self, reference: Reference, *, identity: Identity, deadline: float | None) -> None:
         """See Daemon. Where Docker would drop the image or a name by digest with the new tag, that tag stays.

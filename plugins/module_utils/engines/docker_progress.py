@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from ..model.reference import Reference
     from ..wire.credentials import Credential
     from ..wire.engine_stream import EngineStream
+    from .base import Heard
     from .docker_api import DockerApi
 
 _ANY_STATUS = range(200, 600)
@@ -37,10 +38,12 @@ def transfer(
     credential: Credential | None,
     expires: float | None,
     subject: Reference,
+    heard: Heard | None = None,
 ) -> Transfer:
     """Let the daemon talk to a registry about ``subject``, and listen until it is done. Its words hold no secret.
 
     ``expires`` is a time of the monotonic clock; without one the connection's own timeout bounds each silence.
+    ``heard``: see Daemon.pull.
 
     Raises:
         UnavailableError: deadline-passed: the time came; the connection is closed, by which the daemon stops.
@@ -53,7 +56,7 @@ def transfer(
     left = None if expires is None else _left(expires, subject)
     try:
         with api.stream(path, query=query, headers=headers, expect=_ANY_STATUS, timeout=left) as answer:
-            size, failure = _listen(answer, expires=expires, subject=subject)
+            size, failure = _listen(answer, expires=expires, subject=subject, heard=heard)
     except UnavailableError as error:
         if expires is not None and error.code == "engine-timeout":
             _left(expires, subject)
@@ -61,7 +64,9 @@ def transfer(
     return Transfer(size, redact(failure, credential.secrets if credential is not None else ()))
 
 
-def _listen(answer: EngineStream, *, expires: float | None, subject: Reference) -> tuple[int, str]:
+def _listen(
+    answer: EngineStream, *, expires: float | None, subject: Reference, heard: Heard | None
+) -> tuple[int, str]:
     """Return how many bytes the layers have that were not there, and what failed."""
     sizes: dict[object, int] = {}
     failure = "" if answer.status == 200 else f"status {answer.status}"
@@ -70,10 +75,21 @@ def _listen(answer: EngineStream, *, expires: float | None, subject: Reference) 
         total = detail.get("total") if isinstance(detail, dict) else None
         if isinstance(total, int):
             sizes[message.get("id")] = max(total, sizes.get(message.get("id"), 0))
+        if heard is not None:
+            _tell(message, heard)
         failure = failure_told(message) or failure
         if expires is not None:
             answer.wait_at_most(_left(expires, subject))
     return sum(sizes.values()), failure
+
+
+def _tell(message: Mapping[str, t.Any], heard: Heard) -> None:
+    layer, detail = message.get("id"), message.get("progressDetail")
+    current = detail.get("current") if isinstance(detail, dict) else None
+    if isinstance(layer, str) and isinstance(current, int):
+        heard(layer, current)  # also while it is unpacked, which goes no further than its size
+    elif isinstance(layer, str) and message.get("status") == "Already exists":
+        heard(layer, None)
 
 
 def failure_told(message: Mapping[str, t.Any]) -> str:

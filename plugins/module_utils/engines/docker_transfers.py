@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from ..model.fields import Fields
     from ..model.reference import Reference
     from ..wire.credentials import Credential
+    from .base import Heard
     from .docker_api import DockerApi
 
 
@@ -56,7 +57,13 @@ class DockerTransfers:
         self._busy: dict[str, threading.Lock] = {}
 
     def pull(
-        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+        self,
+        reference: Reference,
+        *,
+        source: Reference,
+        platform: Platform | None,
+        deadline: float | None,
+        heard: Heard | None,
     ) -> int:
         """See DockerEngine.
 
@@ -68,7 +75,7 @@ class DockerTransfers:
         # Two platforms of an index take the same name by digest from each other.
         with self._lock(source):
             was_there = self._find(source) is not None
-            fetched = self._fetch(source, platform=platform, expires=expires)
+            fetched = self._fetch(source, platform=platform, expires=expires, heard=heard)
             try:
                 if reference.tag is not None:
                     self._name(reference, image=str(source))
@@ -99,7 +106,9 @@ class DockerTransfers:
             finally:
                 self._restore(reference, image=image, names=_Names.of(told), former=former)
 
-    def _fetch(self, source: Reference, *, platform: Platform | None, expires: float | None) -> int:
+    def _fetch(
+        self, source: Reference, *, platform: Platform | None, expires: float | None, heard: Heard | None = None
+    ) -> int:
         query = {"fromImage": source.repository, "tag": str(source.digest)}
         if platform is not None and self._api.server.api >= PLATFORM_API:
             query["platform"] = str(platform)
@@ -111,6 +120,7 @@ class DockerTransfers:
             credential=self._credentials(source),
             expires=expires,
             subject=source,
+            heard=heard,
         )
         if moved.failure:
             raise PeerError(

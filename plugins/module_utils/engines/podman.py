@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from ..model.reference import Reference
     from ..wire.credentials import Credential
     from ..wire.streams import ReadStream
-    from .base import Daemon, Engine, ImageBuilder
+    from .base import Daemon, Engine, Heard, ImageBuilder
     from .loading import Loader
     from .podman_api import Service
 
@@ -93,9 +93,15 @@ class PodmanEngine:
             self._refuse_if_used(image_id, reference, is_untagged=True)
 
     def pull(
-        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+        self,
+        reference: Reference,
+        *,
+        source: Reference,
+        platform: Platform | None,
+        deadline: float | None,
+        heard: Heard | None = None,
     ) -> int:
-        """See Daemon. podman does not tell how many bytes it fetched: 0.
+        """See Daemon. podman does not tell how many bytes it fetched: 0, and ``heard`` is not called.
 
         A pull by digest leaves the origin's name by digest; a mirror's goes, unless it was there before. A reference
         without a tag needs its origin even then: podman makes a name by digest from a pull only, though nothing but the

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
@@ -162,8 +163,14 @@ def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outc
         builder.write(output, name=name, identity=identity, session=session)
 
     host = Host(session.engine, session.content, build, session.daemon, session.keeps_index, write)
+    watch, path = None, os.environ.get("FLEET_IMAGES_PROGRESS_FILE")
+    if path:
+        from .progress import ProgressFile
+
+        watch = ProgressFile(path)
+        session.at_end(watch.close)
     outcome = apply_plan(
-        plan, host=host, registry=session.registry, patience=session.patience(), mirrors=session.mirrors
+        plan, host=host, registry=session.registry, patience=session.patience(), mirrors=session.mirrors, watch=watch
     )
     verify(plan, outcome=outcome, observed=session.engine.observe(promised(plan)))
     return outcome

@@ -20,6 +20,7 @@ from ansible_collections.fleet.images.tests.support.memory_engine import MemoryR
 
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.apply.outcome import Outcome
+    from ansible_collections.fleet.images.plugins.module_utils.apply.watch import Watch
     from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
     from ansible_collections.fleet.images.plugins.module_utils.model.errors import ImagesError
     from ansible_collections.fleet.images.plugins.module_utils.plan.plan import Plan
@@ -44,6 +45,7 @@ def apply(
     build: t.Any = None,
     mirrors: Mirrors = NO_MIRRORS,
     keeps_index: bool = False,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Carry out ``plan`` in the world of ``story``."""
     host = Host(
@@ -53,7 +55,7 @@ def apply(
         story.host if isinstance(story.host, MemoryDaemon) else None,
         keeps_index,
     )
-    return apply_plan(plan, host=host, registry=story.registries, patience=patience, mirrors=mirrors)
+    return apply_plan(plan, host=host, registry=story.registries, patience=patience, mirrors=mirrors, watch=watch)
 
 
 def mirrors_of(story: Story, *locations: str, prefix: str = "r.test") -> Mirrors:

@@ -34,6 +34,7 @@ from ansible_collections.fleet.images.tests.unit.apply.carrying import (
 from ansible_collections.fleet.images.tests.unit.plan.stories import Story, image, index, present, size
 
 if t.TYPE_CHECKING:
+    from ansible_collections.fleet.images.plugins.module_utils.engines.base import Heard
     from ansible_collections.fleet.images.plugins.module_utils.model.descriptor import Descriptor
     from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
     from ansible_collections.fleet.images.tests.support.memory_engine import MemoryRegistries
@@ -49,12 +50,18 @@ class Moody(MemoryDaemon):
         self.platforms: list[Platform | None] = []
 
     def pull(
-        self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+        self,
+        reference: Reference,
+        *,
+        source: Reference,
+        platform: Platform | None,
+        deadline: float | None,
+        heard: Heard | None = None,
     ) -> int:
         self.platforms.append(platform)
         self.deadlines.append(deadline)
         self._fail(source, self.pulls)
-        return super().pull(reference, source=source, platform=platform, deadline=deadline)
+        return super().pull(reference, source=source, platform=platform, deadline=deadline, heard=heard)
 
     def push(self, reference: Reference, *, identity: Identity, deadline: float | None) -> None:
         self.deadlines.append(deadline)
@@ -141,7 +148,13 @@ def test_as_many_images_are_pulled_at_a_time_as_allowed_and_no_more(story: Story
 
     class Meeting(MemoryDaemon):
         def pull(
-            self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+            self,
+            reference: Reference,
+            *,
+            source: Reference,
+            platform: Platform | None,
+            deadline: float | None,
+            heard: Heard | None = None,
         ) -> int:
             nonlocal running, most
             with guard:
@@ -150,7 +163,7 @@ def test_as_many_images_are_pulled_at_a_time_as_allowed_and_no_more(story: Story
             together.wait()
             with guard:
                 running -= 1
-            return super().pull(reference, source=source, platform=platform, deadline=deadline)
+            return super().pull(reference, source=source, platform=platform, deadline=deadline, heard=heard)
 
     story.host = Meeting(story.registries)
     for number in range(6):
@@ -285,10 +298,16 @@ def test_the_deadline_is_one_for_all_attempts_at_an_image(story: Story) -> None:
 
     class Hanging(Moody):
         def pull(
-            self, reference: Reference, *, source: Reference, platform: Platform | None, deadline: float | None
+            self,
+            reference: Reference,
+            *,
+            source: Reference,
+            platform: Platform | None,
+            deadline: float | None,
+            heard: Heard | None = None,
         ) -> int:
             try:
-                return super().pull(reference, source=source, platform=platform, deadline=deadline)
+                return super().pull(reference, source=source, platform=platform, deadline=deadline, heard=heard)
             finally:
                 now[0] += 40.0
 

@@ -79,6 +79,30 @@ def pull(
     return engine.pull(parse_reference(name), source=source, platform=platform, deadline=deadline)
 
 
+def test_a_pull_tells_how_far_each_layer_is(
+    engine: DockerEngine, daemon: Dockerd, shared_registry: Registry
+) -> None:
+    first = make_image({"a": b"shared"}, layers=2, random_bytes=2 << 20, seed=7001)
+    second = make_image({"a": b"shared"}, layers=3, random_bytes=2 << 20, seed=7001)
+    heard: list[tuple[str, int | None]] = []
+    for name, made in (("first", first), ("second", second)):
+        heard.clear()
+        push(shared_registry, f"told/{name}", made)
+        source = at(shared_registry.host, f"told/{name}", made)
+        engine.pull(
+            parse_reference(f"{shared_registry.host}/told/{name}:1"),
+            source=source,
+            platform=None,
+            deadline=None,
+            heard=lambda part, count: heard.append((part, count)),
+        )
+    layers = [layer.digest.partition(":")[2][:12] for layer in second.layers]
+    assert {part for part, count in heard if count is None} == set(layers[:2])
+    told = [count for part, count in heard if part == layers[2] and count is not None]
+    assert max(told) == len(second.layers[2].data)
+    assert min(told) < max(told)
+
+
 def id_of(daemon: Dockerd, name: str) -> str:
     return daemon.cli("inspect", "--type", "image", "--format", "{{.Id}}", name).decode().strip()
 
