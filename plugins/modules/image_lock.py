@@ -296,8 +296,8 @@ error:
       sample: {}
 """
 
+from ..module_utils.task.control_options import LOCK
 from ..module_utils.task.lock import run_lock
-from ..module_utils.task.options import LOCK
 
 
 def main() -> None:

@@ -280,7 +280,7 @@ error:
 """
 
 from ..module_utils.task.control_node import refuse_host
-from ..module_utils.task.options import REPORT
+from ..module_utils.task.control_options import REPORT
 
 
 def main() -> None:

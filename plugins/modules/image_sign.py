@@ -231,8 +231,8 @@ error:
       sample: {}
 """
 
-from ..module_utils.task.options import NAMES, SIGN
-from ..module_utils.task.sign import run_sign
+from ..module_utils.task.options import NAMES
+from ..module_utils.task.sign import SIGN, run_sign
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ import typing as t
 
 from ..module_utils.build.remote_context import parse_remote
 from ..module_utils.model.errors import InputError
-from ..module_utils.task.options import BUILD, LOCK, REGISTRY
+from ..module_utils.task.control_options import LOCK
+from ..module_utils.task.options import BUILD, REGISTRY
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping

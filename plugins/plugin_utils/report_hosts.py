@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils.plan.removal import is_match
+from ..module_utils.plan.patterns import is_match
 from .report_held import read_held
 from .report_wanted import Expected, Unjudged, expected_on
 

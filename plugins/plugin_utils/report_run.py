@@ -12,7 +12,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.model.errors import InputError, Problem
 from ..module_utils.model.lock import lock_of
-from ..module_utils.task.options import COMMON, REPORT
+from ..module_utils.task.control_options import REPORT
+from ..module_utils.task.options import COMMON
 from .lock_file import naming_defaults
 from .report_document import findings_of, history_of, is_same, make_report
 from .report_files import FORMS, read_dest, read_previous, write_file

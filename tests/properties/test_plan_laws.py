@@ -12,9 +12,9 @@ from ansible_collections.fleet.images.plugins.module_utils.apply.outcome import 
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ImagesError, InputError
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import Reference
 from ansible_collections.fleet.images.plugins.module_utils.plan.actions import Build, Pull, Untag
+from ansible_collections.fleet.images.plugins.module_utils.plan.patterns import is_match
 from ansible_collections.fleet.images.plugins.module_utils.plan.planner import plan_images
 from ansible_collections.fleet.images.plugins.module_utils.plan.questions import names_of
-from ansible_collections.fleet.images.plugins.module_utils.plan.removal import is_match
 from ansible_collections.fleet.images.plugins.module_utils.task.report import report
 from ansible_collections.fleet.images.tests.properties.strategies import WRONG, Life, desired_of, worlds
 from hypothesis import HealthCheck, event, given, reject, settings

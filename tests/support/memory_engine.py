@@ -149,6 +149,17 @@ class MemoryEngine:
         if is_last and not any(container.holds_image for container in self.containers.get(image, ())):
             self._delete(image, prunes=prunes)
 
+    def remove(self, image: LocalImage) -> None:
+        if self.containers.get(image.id):
+            raise ConflictError(f"{image.id} is in use", code="engine-conflict", subject=image.id)
+        for key in [key for key in self.nameless if self.image_id(key) == image.id]:
+            if self.abilities == EMBEDDED:
+                del self.nameless[key]
+        self._delete(image.id, prunes=True)
+
+    def freeable(self, going: t.Sequence[LocalImage]) -> int:
+        return sum({image.id: image.size for image in going}.values())
+
     def reclaim(self) -> int:
         kept = {key.manifest for key in self.names.values()}
         if self.abilities == EMBEDDED:
@@ -272,6 +283,7 @@ class MemoryEngine:
             digest_names=tuple(sorted(beside, key=str)),
             used_by=self.containers.get(self.image_id(key), ()) if look.containers else (),
             parent=self.parents.get(self.image_id(key), "") if look.parents else "",
+            is_dangling=not refs or (self.abilities == DOCKER and all(name.tag is None for name in refs)),
         )
         return self._with_details(image, manifest, look=look)
 

@@ -47,6 +47,10 @@ class WriteOutput(t.Protocol):
         """
 
 
+def _perform_nothing(action: Action) -> t.NoReturn:
+    raise TypeError(f"nobody says how to {action.kind}")
+
+
 def _write_nothing(output: Output, **_image: object) -> t.NoReturn:
     raise TypeError(f"nobody says how {output.dest} is written")
 
@@ -55,7 +59,7 @@ class Host(t.NamedTuple):
     """Where a plan is carried out: the engine, the store its content is in, and what builds images into that store.
 
     With a ``daemon``, that one pulls and pushes. With ``keeps_index`` the content has the index of an image, too.
-    ``write`` writes an image of the host, by a name, to an output.
+    ``write`` writes an image of the host, by a name, to an output, ``perform`` does actions of a module's own.
     """
 
     engine: Engine
@@ -64,6 +68,7 @@ class Host(t.NamedTuple):
     daemon: Daemon | None = None
     keeps_index: bool = False
     write: WriteOutput = _write_nothing
+    perform: Callable[[Action], None] = _perform_nothing
 
 
 def apply_plan(
@@ -189,6 +194,8 @@ class _Run:
             self._attempt(action, lambda: self._push(action))
         elif isinstance(action, Write):
             self._attempt(action, lambda: self._write(action))
+        else:
+            self._attempt(action, lambda: self._host.perform(action))
 
     def raise_failures(self) -> None:
         """Raise what failed.

@@ -12,7 +12,7 @@ from ..model.errors import NotFoundError
 from ..model.host import Look, Space
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..model.build_order import BuildOrder, Built, Context
     from ..model.host import Identity, LocalImage, Observed
@@ -61,6 +61,19 @@ class Engine(t.Protocol):
 
         Raises:
             ConflictError: containers use the image and ``is_used`` is False.
+        """
+
+    def remove(self, image: LocalImage) -> None:
+        """Remove an image without a name, and nameless ones that only it was built on; it may be gone already.
+
+        Raises:
+            ConflictError: engine-conflict: something uses it, and the engine tells that.
+        """
+
+    def freeable(self, going: Sequence[LocalImage]) -> int:
+        """Return the bytes that go when the images ``going`` lose their names and ``reclaim`` is called: at most those.
+
+        Without such images it is what ``reclaim`` would free now.
         """
 
     def reclaim(self) -> int:
@@ -156,6 +169,11 @@ def gone(image: str, *, subject: str = "", why: str = "") -> NotFoundError:
         fix="run the task again",
         subject=subject or image,
     )
+
+
+def size_of(images: Sequence[LocalImage]) -> int:
+    """Return the bytes of ``images``, each counted once, and layers that they share with each of them."""
+    return sum({image.id: image.size for image in images}.values())
 
 
 def space_at(folder: str) -> Space | None:

@@ -16,7 +16,7 @@ from ..model.host import Abilities, Container, Identity, LocalImage, Look, Obser
 from ..model.media_types import is_index
 from ..wire.ctr import CHOSEN_LABEL
 from ..wire.ctr_tables import IMPORT_HANDLE
-from .base import Description, gone, space_at
+from .base import Description, gone, size_of, space_at
 from .host_platform import host_platform
 
 if t.TYPE_CHECKING:
@@ -48,6 +48,9 @@ class Content(t.Protocol):
 
     def tidy(self, grace_seconds: float) -> int:
         """Remove what was staged long ago; return the bytes freed."""
+
+    def untidy(self, grace_seconds: float) -> int:
+        """Return the bytes that ``tidy`` would free now."""
 
 
 class ContainerdEngine:
@@ -112,6 +115,15 @@ class ContainerdEngine:
                 self._refuse_used(reference, same)
             going = [*(row.name for row in same if row.is_handle), *going]
         self._ctr.run("images", "rm", "--sync", *going)
+
+    def remove(self, image: LocalImage) -> None:
+        """Do nothing: here an image is there by its names alone."""
+
+    def freeable(self, going: Sequence[LocalImage]) -> int:
+        """See Engine."""
+        with contextlib.suppress(NotFoundError):
+            return size_of(going) + self._content(False).untidy(GRACE_SECONDS)
+        return size_of(going)
 
     def reclaim(self) -> int:
         """See Engine. containerd frees what no name needs as soon as its name goes; its bytes are not counted."""

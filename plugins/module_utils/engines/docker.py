@@ -12,7 +12,7 @@ import typing as t
 
 from ..model.host import Abilities, Look, Observed
 from ..model.platform import Platform
-from .base import Description, gone, space_at
+from .base import Description, gone, size_of, space_at
 from .daemon_lists import rfc3339
 from .docker_api import PLATFORM_API, DockerApi, name_image
 from .docker_images import Listing, containers_by_image, keeps_targets, platform_of
@@ -100,6 +100,18 @@ class DockerEngine:
         """
         query = {"force": "1" if is_used else "0", "noprune": "0" if prunes else "1"}
         self._api.change("DELETE", f"/images/{reference.without_digest()}", query=query)
+
+    def remove(self, image: LocalImage) -> None:
+        """See Engine.
+
+        Raises:
+            ConflictError: engine-conflict.
+        """
+        self._api.change("DELETE", f"/images/{image.id}", query={"force": "0", "noprune": "0"})
+
+    def freeable(self, going: Sequence[LocalImage]) -> int:
+        """See Engine."""
+        return size_of(going)
 
     def reclaim(self) -> int:
         """Return 0: Docker removes what an image leaves behind together with its last name."""

@@ -96,6 +96,7 @@ class Listing(t.NamedTuple):
             labels=row.text_map("Labels"),
             used_by=self.containers.get(row.text("Id"), ()),
             parent=row.optional_text("ParentId") if self.has_parents else "",
+            is_dangling=not any(name.tag for name in names) and (not self.keeps_targets or not names),
         ).with_names(names)
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ..model.annotations import INDEX_DIGEST
@@ -42,6 +43,7 @@ class StoredImage(t.Protocol):
     names: tuple[Reference, ...]
     missing: tuple[Digest, ...]
     index_size: int
+    is_nameless: bool
 
 
 class ImageDirectory(t.Protocol):
@@ -62,8 +64,16 @@ class ImageDirectory(t.Protocol):
     def untag(self, reference: Reference) -> None:
         """Remove a name."""
 
+    def drop(self, digests: Collection[Digest]) -> None:
+        """Remove what leads to one of ``digests`` without a name."""
+
     def collect(self, grace_seconds: float) -> t.Any:
         """Remove what no name leads to; the result counts ``bytes``."""
+
+    def collectable(
+        self, grace_seconds: float, *, names: Collection[Reference], nameless: Collection[Digest]
+    ) -> t.Any:
+        """Return what ``collect`` would, had these ``names`` and ``nameless`` images gone, and remove nothing."""
 
 
 class LayoutEngine:
@@ -114,6 +124,19 @@ class LayoutEngine:
                 directory.untag(name)
         except NotFoundError:
             return
+
+    def remove(self, image: LocalImage) -> None:
+        """See Engine. What nothing leads to goes by ``reclaim``."""
+        with contextlib.suppress(NotFoundError):
+            self._open(False).drop(image.identity.digests)
+
+    def freeable(self, going: Sequence[LocalImage]) -> int:
+        """See Engine. Layers that others have are not counted, nor is what is young enough to stay."""
+        names = {name for image in going for name in (*image.names, *image.digest_names)}
+        nameless = {digest for image in going if image.is_dangling for digest in image.identity.digests}
+        with contextlib.suppress(NotFoundError):
+            return int(self._open(False).collectable(GRACE_SECONDS, names=names, nameless=nameless).bytes)
+        return 0
 
     def reclaim(self) -> int:
         """See Engine."""
@@ -179,6 +202,7 @@ def _local_image(row: StoredImage, *, tagged: Collection[tuple[str, str]]) -> Lo
         created=config.created if config is not None else "",
         labels=config.labels if config is not None else {},
         missing=row.missing,
+        is_dangling=row.is_nameless,
     )
 
 

@@ -11,7 +11,7 @@ import typing as t
 from ..model.errors import ConflictError, PeerError
 from ..model.fields import Fields
 from ..model.host import Abilities, Look, Observed, going_with
-from .base import Description, gone, space_at
+from .base import Description, gone, size_of, space_at
 from .host_platform import host_platform
 from .podman_api import PodmanApi
 from .podman_images import containers_by_image, inspected_platform, local_images, names_of
@@ -180,6 +180,14 @@ class PodmanEngine:
 
         for archive in images:
             load_into_podman(self._api, archive())
+
+    def remove(self, image: LocalImage) -> None:
+        """See Engine. What something uses stays, and is not told."""
+        self._names.remove(_bare(image.id), prunes=True)
+
+    def freeable(self, going: Sequence[LocalImage]) -> int:
+        """See Engine."""
+        return size_of(going)
 
     def reclaim(self) -> int:
         """See Engine. What no name needs went with the name."""

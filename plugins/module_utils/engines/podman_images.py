@@ -43,6 +43,7 @@ def local_images(rows: t.Any, containers: Mapping[str, tuple[Container, ...]]) -
             labels=fields.text_map("Labels"),
             used_by=containers.get(image_id, _NOTHING),
             parent=f"sha256:{parent}" if (parent := fields.optional_text("ParentId")) else "",
+            is_dangling=not fields.texts("Names"),
         )
         for own, names in by_digests(names_of(fields)).items():
             identity = _identity(image_id, tuple(dict.fromkeys((*own, *digests))))

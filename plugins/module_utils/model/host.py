@@ -113,7 +113,8 @@ class LocalImage(t.NamedTuple):
 
     ``missing`` are parts that the store lost: the name is there, the image is not. ``digest_names`` name it by digest
     beside tags of the same repository: they go with the last of these tags, or stay behind when it moves to another
-    image. ``used_by`` and ``parent`` (an image's ID) are told when a Look asks for them.
+    image. ``used_by`` and ``parent`` (an image's ID) are told when a Look asks for them. ``is_dangling``: the engine
+    takes it for one without a name; where a tag that moves leaves digests behind, these do not count.
     """
 
     id: str
@@ -127,6 +128,7 @@ class LocalImage(t.NamedTuple):
     digest_names: tuple[Reference, ...] = ()
     used_by: tuple[Container, ...] = ()
     parent: str = ""
+    is_dangling: bool = False
 
     @property
     def is_complete(self) -> bool:

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import typing as t
-from fnmatch import fnmatchcase
 
 from ..model.errors import ConflictError, InputError
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
 from .claims import shown_name
 from .draft import digest_of
+from .patterns import is_match
 from .questions import local_image, names_of
 from .world import held
 
@@ -176,8 +176,3 @@ def _wanted_too(item: DesiredImage, name: Reference, *, path: str) -> InputError
         fix="keep one of the two",
         subject=item.path,
     )
-
-
-def is_match(name: Reference, pattern: str) -> bool:
-    """Tell whether the shell wildcards of ``pattern`` match the full or the familiar form of ``name``."""
-    return fnmatchcase(str(name), pattern) or fnmatchcase(name.familiar, pattern)

@@ -171,6 +171,10 @@ class ContainerdStore:
         """Remove what was staged and not touched for so long; return the bytes freed."""
         return self._staging.collect(grace_seconds).bytes
 
+    def untidy(self, grace_seconds: float) -> int:
+        """Return the bytes that ``tidy`` would free now."""
+        return self._staging.collectable(grace_seconds).bytes
+
     def _siblings(self, index: Index, own: Manifest) -> tuple[Manifest, ...]:
         """Return the other images of ``index`` where all of them are here, else none."""
         others = [entry for entry in index.manifests if entry.digest != own.descriptor.digest]

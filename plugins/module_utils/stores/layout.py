@@ -118,6 +118,10 @@ class LayoutStore:
 
         self._change_index(without_name)
 
+    def drop(self, digests: Collection[Digest]) -> None:
+        """Remove the entries that no tool gave a name and that lead to one of ``digests``. Idempotent."""
+        self._change_index(lambda index: index.without((), nameless=digests))
+
     def entries(self) -> list[LayoutEntry]:
         """Return what ``index.json`` says, in its order, those of other tools and those without a name included."""
         return list(self._index().entries)
@@ -154,13 +158,20 @@ class LayoutStore:
         with self._locked_index() as index:
             return find_garbage(self._blobs, index.entries, grace_seconds=grace_seconds, keep=keep).remove()
 
-    def collectable(self, grace_seconds: float, *, keep: Collection[Digest] = ()) -> Collected:
-        """Return what ``collect`` would remove now, and remove nothing."""
+    def collectable(
+        self,
+        grace_seconds: float,
+        *,
+        keep: Collection[Digest] = (),
+        names: Collection[Reference] = (),
+        nameless: Collection[Digest] = (),
+    ) -> Collected:
+        """Return what ``collect`` would remove, had these ``names`` and ``nameless`` entries gone. Remove nothing."""
         from .layout_collect import find_garbage
 
         with explained(self.root):
-            found = find_garbage(self._blobs, self.entries(), grace_seconds=grace_seconds, keep=keep)
-            return found.report()
+            entries = self._index().without(names, nameless=nameless).entries
+            return find_garbage(self._blobs, entries, grace_seconds=grace_seconds, keep=keep).report()
 
     def scratch(self) -> str:
         """Return a directory on this file system for temporary files; what makes them there removes them.

@@ -32,7 +32,7 @@ class LayoutImage(t.NamedTuple):
     ``index_digest`` is the index it was chosen from or is stored with. ``manifest`` is None when its bytes are missing
     or damaged, ``config`` too, and when the content is no container image. ``missing`` holds what must be fetched
     again, manifest first. ``names`` are sorted; an image may have none. ``index_size`` is in bytes, of the index with
-    all it leads to; 0 unless all of that is here.
+    all it leads to; 0 unless all of that is here. ``is_nameless``: it has no name that cannot be read, either.
     """
 
     descriptor: Descriptor
@@ -42,6 +42,7 @@ class LayoutImage(t.NamedTuple):
     names: tuple[Reference, ...]
     missing: tuple[Digest, ...]
     index_size: int = 0
+    is_nameless: bool = False
 
 
 class _Content(t.NamedTuple):
@@ -68,14 +69,17 @@ class ImageReader:
         last = {entry.reference: at for at, entry in enumerate(entries)}
         names: dict[tuple[Digest, Digest | None], set[Reference]] = {}
         targets: dict[tuple[Digest, Digest | None], Descriptor] = {}
+        named: set[tuple[Digest, Digest | None]] = set()
         for at, entry in enumerate(entries):
             for target, index_digest in self._targets(entry.descriptor, chosen_from(entry.descriptor)):
                 key = (target.digest, index_digest)
                 targets.setdefault(key, target)
                 names.setdefault(key, set())
+                named.update(() if entry.is_nameless else (key,))
                 if entry.reference is not None and last[entry.reference] == at:
                     names[key].add(entry.reference)
-        return [self._row(target, key[1], names=names[key]) for key, target in targets.items()]
+        rows = [(key, self._row(target, key[1], names=names[key])) for key, target in targets.items()]
+        return [row if key in named else row._replace(is_nameless=True) for key, row in rows]
 
     def _targets(
         self, descriptor: Descriptor, index_digest: Digest | None

@@ -17,8 +17,10 @@ from ..model.reference import Reference, parse_reference
 from .base import StoredName
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
+
+    from ..model.digest import Digest
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -33,6 +35,11 @@ class LayoutEntry(t.NamedTuple):
     reference: Reference | None
     descriptor: Descriptor
     written: Mapping[str, t.Any]
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether no tool gave it a name, not even one that cannot be read."""
+        return not any(self.written.get("annotations", {}).get(key) for key in (REF_NAME, CONTAINERD_NAME))
 
     @classmethod
     def named(cls, reference: Reference, descriptor: Descriptor) -> LayoutEntry:
@@ -97,6 +104,18 @@ class LayoutIndex(t.NamedTuple):
     def without_name(self, reference: Reference) -> LayoutIndex:
         """Return the index without the entries of that name."""
         return self._replace(entries=tuple(self._others(reference)))
+
+    def without(self, names: Collection[Reference], *, nameless: Collection[Digest]) -> LayoutIndex:
+        """Return the index without entries of these names, and without nameless ones of these digests.
+
+        It is the same object when there are none.
+        """
+        kept = tuple(
+            entry
+            for entry in self.entries
+            if entry.reference not in names and not (entry.is_nameless and entry.descriptor.digest in nameless)
+        )
+        return self if len(kept) == len(self.entries) else self._replace(entries=kept)
 
     def _others(self, reference: Reference | None) -> Iterable[LayoutEntry]:
         return (entry for entry in self.entries if entry.reference != reference)

@@ -186,39 +186,5 @@ STATE: Spec = {
     "lock_missing": {"type": "str", "choices": ["fail", "resolve"], "default": "fail"},
 }
 
-#: ``images`` are read by the control node's rules, and again as ITEM says: see ``lock_options.py``.
-LOCK: Spec = {
-    "images": {"type": "list", "elements": "dict"},
-    "from_file": STATE["from_file"],
-    "path": {"type": "path", "default": "images.lock.json"},
-    "update": {"type": "list", "elements": "str"},
-    "platforms": {"type": "list", "elements": "str"},
-    "frozen": {"type": "bool", "default": False},
-    "min_age": {"type": "str"},
-    **VERIFY,
-}
-
-REPORT: Spec = {
-    "images": LOCK["images"],
-    "from_file": STATE["from_file"],
-    "lock": STATE["lock"],
-    "hosts": {"type": "dict", "required": True},
-    "unlisted": STATE["unlisted"],
-    "protect": STATE["protect"],
-    "dest": {"type": "raw", "required": True},
-    "history": {"type": "int", "default": 30},
-    "sign_key": {"type": "path", "no_log": False},
-    "fail_on": {"type": "str", "choices": ["none", "drift", "failed"], "default": "none"},
-}
-
-#: Beside NAMES.
-SIGN: Spec = {
-    "private_key": {"type": "str", "no_log": True},
-    "private_key_path": {"type": "path", "no_log": False},
-    "private_key_passphrase": {"type": "str", "no_log": True},
-    "identity": {"type": "str", "choices": ["repository", "exact"], "default": "repository"},
-    "recursive": {"type": "bool", "default": False},
-}
-
 #: Every module takes all of these, also where it does not use them: ``module_defaults`` of the action group must fit.
 COMMON: Spec = {**ENGINE, **NAMING, **REGISTRY}

@@ -18,6 +18,15 @@ from .options import COMMON
 if t.TYPE_CHECKING:
     from .options import Spec
 
+#: Beside NAMES.
+SIGN: Spec = {
+    "private_key": {"type": "str", "no_log": True},
+    "private_key_path": {"type": "path", "no_log": False},
+    "private_key_passphrase": {"type": "str", "no_log": True},
+    "identity": {"type": "str", "choices": ["repository", "exact"], "default": "repository"},
+    "recursive": {"type": "bool", "default": False},
+}
+
 
 def run_sign(*, options: Spec, **rules: t.Any) -> None:
     """Run the module that signs. ``rules`` go to AnsibleModule. Ends the process, as modules do."""

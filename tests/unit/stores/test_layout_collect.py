@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import typing as t
@@ -143,3 +144,45 @@ def test_files_that_are_no_blobs_of_ours_are_left_alone(store: LayoutStore) -> N
     (store.root / "blobs/README").write_bytes(b"a file among directories")
     assert store.collect(0) == ((), 0)
     assert foreign.exists()
+
+
+def put_entry(store: LayoutStore, image: SampleImage, name: str) -> None:
+    """Let an entry lead to an image as another tool writes it, without a name or with one that we cannot read."""
+    image.put(store)
+    path = store.root / "index.json"
+    document = json.loads(path.read_bytes())
+    annotations = {"annotations": {"org.opencontainers.image.ref.name": name}} if name else {}
+    document["manifests"].append({**image.descriptor.to_json(), **annotations})
+    path.write_bytes(json.dumps(document).encode())
+
+
+def test_an_image_without_a_name_can_go_and_one_whose_name_cannot_be_read_stays(store: LayoutStore) -> None:
+    images = sample_image("named"), sample_image("nameless"), sample_image("unreadable")
+    images[0].put(store, parse_reference("named:1"))
+    put_entry(store, images[1], "")
+    put_entry(store, images[2], "no tag")
+    named, nameless, unreadable = (image.descriptor.digest for image in images)
+    rows = {row.descriptor.digest: row.is_nameless for row in store.images()}
+    assert rows == {named: False, nameless: True, unreadable: False}
+    make_old(store)
+    told = store.collectable(HOUR, nameless=[nameless, unreadable])
+    assert {str(digest) for digest in told.digests} == all_digests(images[1])
+    store.drop([nameless, unreadable])
+    assert {row.descriptor.digest for row in store.images()} == {named, unreadable}
+    before = (store.root / "index.json").stat()
+    store.drop([nameless])
+    assert (store.root / "index.json").stat() == before, "what is gone already is written anew"
+    make_old(store)
+    assert store.collect(HOUR) == told
+
+
+def test_what_goes_with_names_is_told_without_touching_them(store: LayoutStore) -> None:
+    one, two = sample_image("one"), sample_image("two")
+    one.put(store, parse_reference("one:1"))
+    one.put(store, parse_reference("one:2"))
+    two.put(store, parse_reference("two:1"))
+    make_old(store)
+    assert store.collectable(HOUR, names=[parse_reference("one:1")]) == ((), 0)
+    told = store.collectable(HOUR, names=[parse_reference("one:1"), parse_reference("one:2")])
+    assert {str(digest) for digest in told.digests} == all_digests(one)
+    assert store.collectable(HOUR) == ((), 0)
