@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import tarfile
@@ -19,9 +20,9 @@ from ansible_collections.fleet.images.tests.support.engine_hosts import (
     LayoutHost,
     PodmanHost,
 )
-from ansible_collections.fleet.images.tests.support.images import make_image
+from ansible_collections.fleet.images.tests.support.images import make_image, make_layer
 from ansible_collections.fleet.images.tests.support.lifecycle import HOST, kinds
-from ansible_collections.fleet.images.tests.support.skopeo import copy, manifest_digest, raw_manifest
+from ansible_collections.fleet.images.tests.support.skopeo import copy, image_config, manifest_digest, raw_manifest
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +30,10 @@ if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.tests.support.engine_hosts import EngineHost
     from ansible_collections.fleet.images.tests.support.lifecycle import Repository
 
-#: Engines that keep what the registry sent, so that its digest lasts.
-KEEPING = ("layout", "containerd")
+
+def on(*engines: str) -> pytest.MarkDecorator:
+    """Run a test on these engines only: what it shows is the same code on the others."""
+    return pytest.mark.parametrize("engine_host", engines, indirect=True)
 
 
 class Case(t.NamedTuple):
@@ -100,6 +103,11 @@ def test_images_go_into_an_archive_and_come_back(engine_host: EngineHost, case: 
     engine_host.rest("image_load", path=str(case.archive))
     assert state(case.archive) == written
     remove(engine_host, case)
+    if not isinstance(engine_host, LayoutHost):  # the embedded store has no client of its own
+        load(engine_host, case.archive)
+        assert engine_host.images() == case.configs
+        engine_host.rest("image_load", path=str(case.archive))
+        remove(engine_host, case)
     done = engine_host.settle("image_load", path=str(case.archive))
     assert sorted(kinds(done)) == ["load", "load", "tag"]
     assert set(done["image_names"]) == set(case.names)
@@ -107,32 +115,22 @@ def test_images_go_into_an_archive_and_come_back(engine_host: EngineHost, case: 
     engine_host.rest("image_save", **case.params)
 
 
-def test_the_engines_own_client_takes_the_archive(engine_host: EngineHost, case: Case) -> None:
-    if isinstance(engine_host, LayoutHost):  # it has none
-        copy(f"oci:{engine_host.host.store}:{case.names[0]}", f"oci-archive:{case.archive}:{case.names[0]}")
-        engine_host.rest("image_save", name=case.names[0], path=str(case.archive))
-        return
-    engine_host.do("image_save", **case.params)
-    remove(engine_host, case)
-    load(engine_host, case.archive)
-    assert engine_host.images() == case.configs
-    engine_host.rest("image_load", path=str(case.archive))
-
-
+@on("layout", "containerd")
 def test_the_digest_of_the_registry_lasts_where_the_engine_keeps_what_it_sent(
     engine_host: EngineHost, case: Case, repository: Repository
 ) -> None:
     name = case.names[0]
     engine_host.do("image_save", name=name, path=str(case.archive))
     digest = repository.digest("one")
-    if engine_host.engine in KEEPING:
-        assert manifest_digest(f"oci-archive:{case.archive}:{name}") == digest
-        remove(engine_host, case)
-        engine_host.do("image_load", path=str(case.archive))
-        engine_host.rest("image_pull", name=f"{name}@{digest}", pull="never")
-    engine_host.rest("image_load", path=str(case.archive))
+    assert manifest_digest(f"oci-archive:{case.archive}:{name}") == digest
+    remove(engine_host, case)
+    engine_host.do("image_load", path=str(case.archive))
+    engine_host.rest("image_pull", name=f"{name}@{digest}", pull="never")
+    copy(f"docker://{name}", f"oci-archive:{case.archive}.theirs:{name}")
+    engine_host.rest("image_save", name=name, path=f"{case.archive}.theirs")  # it holds this very image already
 
 
+@on("layout")
 def test_another_list_or_another_image_writes_the_archive_again(
     engine_host: EngineHost, case: Case, repository: Repository
 ) -> None:
@@ -151,6 +149,7 @@ def test_another_list_or_another_image_writes_the_archive_again(
     assert not [path for path in case.archive.parent.iterdir() if path.name.startswith(".")]
 
 
+@on("layout", "podman")
 def test_one_image_is_chosen_named_anew_and_taken_from_a_compressed_archive(
     engine_host: EngineHost, case: Case
 ) -> None:
@@ -168,7 +167,11 @@ def test_one_image_is_chosen_named_anew_and_taken_from_a_compressed_archive(
     assert error["code"] == "archive-holds-several"
 
 
-@pytest.mark.parametrize("form", ["oci", "docker"])
+@pytest.mark.parametrize(
+    ("engine_host", "form"),
+    [("layout", "docker"), ("docker", "docker"), ("podman", "oci"), ("containerd", "oci"), ("rootless-podman", "docker")],
+    indirect=["engine_host"],
+)
 def test_archives_of_other_tools_are_loaded_and_damaged_ones_are_not(
     engine_host: EngineHost, repository: Repository, tmp_path: Path, form: str
 ) -> None:
@@ -188,3 +191,48 @@ def test_archives_of_other_tools_are_loaded_and_damaged_ones_are_not(
     done = engine_host.settle("image_load", path=str(archive))
     assert kinds(done) == ["load"]
     assert engine_host.images() == {"docker.io/team/app:1": made.config.digest}
+
+
+@on("layout", "docker", "podman", "containerd")
+def test_a_file_system_becomes_the_same_image_everywhere(engine_host: EngineHost, tmp_path: Path) -> None:
+    plain = gzip.decompress(make_layer({"bin/tool": b"#!/bin/sh\n", "etc/name": b"one"})[0].data)
+    path = tmp_path / "root.tar"
+    path.write_bytes(plain)
+    params = {
+        "src": str(path),
+        "name": "team/root",
+        "tag": "1",
+        "change": ["ENV LANG=C.UTF-8 PATH=/bin", 'CMD ["/bin/tool"]', "WORKDIR /srv", "LABEL version=1", "EXPOSE 80"],
+        "platform": HOST,
+    }
+    done = engine_host.settle("image_import", **params)
+    assert kinds(done) == ["import"]
+    config = engine_host.images()["docker.io/team/root:1"]
+    assert done["images"][0]["id"] in (config, done["images"][0]["digest"])
+    archive = tmp_path / "images.tar"
+    engine_host.do("image_save", name="team/root:1", path=str(archive))
+    told = image_config(f"oci-archive:{archive}")
+    assert told["config"] == {
+        "Cmd": ["/bin/tool"],
+        "Env": ["LANG=C.UTF-8", "PATH=/bin"],
+        "ExposedPorts": {"80/tcp": {}},
+        "Labels": {"version": "1"},
+        "WorkingDir": "/srv",
+    }
+    assert told["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(plain).hexdigest()}"]
+    if isinstance(engine_host, DockerHost):
+        theirs = engine_host.daemon.cli("import", "-", input_bytes=plain).decode().strip()
+        layers = [
+            engine_host.daemon.cli("image", "inspect", "--format", "{{json .RootFS.Layers}}", image)
+            for image in (theirs, config)
+        ]
+        assert layers[0] == layers[1]
+    path.write_bytes(gzip.compress(plain, 1))
+    engine_host.rest("image_import", **params)  # the same file system
+    error = engine_host.refuse("image_import", **{**params, "change": ["RUN true", "EXPOSE x", "CMD [1]"]})
+    assert [problem["path"] for problem in error["problems"]] == ["change[0]", "change[1]", "change[2]"]
+    path.write_bytes(plain[:700])
+    error = engine_host.refuse("image_import", **params)
+    assert error["code"] == "import-not-archive"
+    path.unlink()
+    assert engine_host.refuse("image_import", **params)["code"] == "archive-not-found"

@@ -26,3 +26,11 @@ LOAD: Spec = {
     "repository": {"type": "list", "elements": "str", "aliases": ["target_names", "target"]},
     **_PLATFORM,
 }
+
+IMPORT: Spec = {
+    "src": {"type": "path", "required": True, "aliases": ["path"]},
+    "name": {"type": "str", "required": True, "aliases": ["image"]},
+    "change": {"type": "list", "elements": "str", "aliases": ["changes"]},
+    "commit_message": {"type": "str"},
+    **_PLATFORM,
+}
