@@ -39,6 +39,20 @@ options:
         image too, so its platform, size and labels are complete.
     type: bool
     default: false
+  deep:
+    description:
+      - Whether every byte that is stored of each image is read and held against the digests that it goes by.
+        RV(images[].corrupt) then names what is damaged. Nothing is changed.
+      - This takes as long as reading all of it takes. Layers that images share are read once, with Docker and Podman
+        once for each image.
+      - The embedded store and containerd keep what registries gave them. The index (where it is there), the manifest,
+        the config and each layer must have the digest that they are stored under. What containerd unpacked for
+        containers is not read.
+      - Docker and Podman keep layers unpacked. They are asked for the whole image, which must have the config that is
+        the image's ID, and each layer the digest (the diff ID) that this config says. An engine that notices damage
+        itself refuses. Podman names the layer then, Docker a file in it.
+    type: bool
+    default: false
   remote:
     description:
       - Whether registries are asked which digests the names have now. The answers are in RV(remotes).
@@ -57,6 +71,12 @@ EXAMPLES = r"""
 - name: List all images
   fleet.images.image_info:
   register: host_images
+
+- name: Read all that is stored, and stop if a byte is not what it was
+  fleet.images.image_info:
+    deep: true
+  register: checked
+  failed_when: checked.images | selectattr('corrupt') | length > 0
 
 - name: Look at two images in detail
   fleet.images.image_info:
@@ -157,6 +177,30 @@ images:
       elements: str
       returned: O(detail=true)
       sample: ["sha256:9b1d5c3e7f8a6420d1c2b3a49586778695a4b3c2d1e0f9f8e7d6c5b4a3928170"]
+    corrupt:
+      description: The parts of it that are damaged in the store. Empty if none is.
+      type: list
+      elements: dict
+      returned: O(deep=true)
+      contains:
+        part:
+          description:
+            - What it is. C(index), C(manifest), C(config), a layer as in the sample, or C(image) if the engine does not
+              say what is wrong with the whole.
+          type: str
+          sample: layer 2 of 3
+        expected:
+          description: The digest that its bytes must have.
+          type: str
+          sample: sha256:e26f89b3d8997491a4b87664ea241a0e62498fdddd8790b6b14b01c23d6eaadb
+        found:
+          description: The digest that they have. Empty if they are not there or cannot be read.
+          type: str
+          sample: sha256:31109cf0e611bf5a74770e168333c9408721f1aa1eb4ac4388845c437fbde8fb
+        why:
+          description: The words of who could not read it. It may be empty.
+          type: str
+          sample: ""
     used_by:
       description: Names of the containers that use it, running or not.
       type: list

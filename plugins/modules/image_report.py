@@ -22,7 +22,8 @@ description:
   - V(digest-differs), the name points at other bytes than lock or pin say.
   - V(wrong-platform), it is the image for another platform.
   - V(in-use-older), it is right, and a container still uses an older one of this repository.
-  - V(corrupt), parts of it are missing in the store.
+  - V(corrupt), parts of it are missing in the store, or, with O(fleet.images.image_info#module:deep=true), damaged. The
+    report names the layer.
   - V(failed), it cannot be judged, since the lock does not have it (for this platform).
   - What nobody asked for is V(extra), and V(dangling) if no tag names it.
   - Every host gets a Merkle root over what it holds of the declared images, and so does the fleet. Without a lock, a

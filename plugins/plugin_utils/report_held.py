@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 
 class Held(t.NamedTuple):
-    """One image of a host. ``digests`` are all that its engine knows of it."""
+    """One image of a host. ``digests`` are all that its engine knows of it, ``damages`` sentences about its bytes."""
 
     names: tuple[Reference, ...]
     identity: Identity
@@ -30,6 +30,7 @@ class Held(t.NamedTuple):
     size: int = 0
     is_complete: bool = True
     used_by: tuple[str, ...] = ()
+    damages: tuple[str, ...] = ()
 
     @property
     def is_dangling(self) -> bool:
@@ -106,7 +107,15 @@ def _held(row: Mapping[str, t.Any]) -> Held:
         int(row["size"]),
         bool(row["complete"]),
         tuple(str(name) for name in row.get("used_by") or ()),
+        tuple(_damage(damage) for damage in row.get("corrupt") or ()),
     )
+
+
+def _damage(row: Mapping[str, t.Any]) -> str:
+    """Return a damaged part in words."""
+    told = f"must be {row['expected']}" if row["expected"] else ""
+    told += f" and is {row['found']}" if row["found"] else ""
+    return f"{row['part']} is damaged: {'; '.join(filter(None, (told, row['why'])))}"
 
 
 def _digest(text: object) -> Digest | None:

@@ -121,8 +121,8 @@ def _judge(
         return "missing", "its bytes are there, and not its name" if others else "the host has no image of this name"
     is_foreign = found.platform is not None and not found.platform.satisfies(platform)
     if found.is_what(expected):
-        if not found.is_complete:
-            return "corrupt", "parts of it are missing in the store"
+        if found.damages or not found.is_complete:
+            return "corrupt", "; ".join(found.damages) or "parts of it are missing in the store"
         if is_foreign and expected.basis != "lock":
             return "wrong-platform", f"it is for {found.platform}, and {platform} is wanted"
         if used_by:
@@ -179,7 +179,18 @@ def _extra(held: HeldImages, *, declared: Declared, taken: set[int]) -> list[Row
             is_kept = any(is_match(name, pattern) for pattern in declared.protect)
             rows[-1]["drift"] = name in declared.absent or (declared.removes_unlisted and not is_kept)
             size = 0
-    return sorted(rows, key=lambda row: (row["name"], row["digest"]))
+    return _merged(rows)
+
+
+def _merged(rows: Sequence[Row]) -> list[Row]:
+    """Return ``rows`` sorted, each name and digest once: an index with several images on a host is one of these."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in sorted(rows, key=lambda row: (row["name"], row["digest"])):
+        known = found.setdefault((row["name"], row["digest"]), row)
+        if known is not row:
+            known["bytes"] += row["bytes"]
+            known["used_by"] = sorted({*known["used_by"], *row["used_by"]})
+    return list(found.values())
 
 
 def _unasked(name: str, digest: str, *, kind: str, users: list[str], size: int) -> Row:

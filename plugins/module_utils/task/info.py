@@ -68,7 +68,7 @@ def inform(asked: list[Asked], *, params: Mapping[str, t.Any], session: Session)
     Raises:
         ImagesError: the host cannot be read, an ID is ambiguous, or a registry cannot be asked.
     """
-    observed = _observe(asked, is_detailed=params["detail"], session=session)
+    observed = _observe(asked, is_detailed=params["detail"] or params["deep"], session=session)
     found, missing = _select(asked, observed)
     result: dict[str, t.Any] = {
         "engine": session.engine.name,
@@ -76,6 +76,11 @@ def inform(asked: list[Asked], *, params: Mapping[str, t.Any], session: Session)
         "images": [_row(image, is_detailed=params["detail"], session=session) for image in found],
         "missing": missing,
     }
+    if params["deep"]:
+        from .deep import damages_on
+
+        for row, damages in zip(result["images"], damages_on(found, params=params, session=session)):
+            row["corrupt"] = damages
     if params["remote"]:
         result["remotes"] = _remotes(asked, found, session=session)
     return result

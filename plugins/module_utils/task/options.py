@@ -161,6 +161,7 @@ INFO: Spec = {
     "name": {"type": "list", "elements": "str", "aliases": ["image", "names"]},
     "tag": {"type": "str"},
     "detail": {"type": "bool", "default": False},
+    "deep": {"type": "bool", "default": False},
     "remote": {"type": "bool", "default": False},
 }
 
