@@ -24,7 +24,8 @@ if t.TYPE_CHECKING:
 
 _VARIABLE = "FLEET_IMAGES_PROGRESS_FILE"
 _INTERVAL_SECONDS = 1.0
-_REST = 50  # asking costs the host less than one part in so many
+_LONGEST_SECONDS = 10.0  # what takes long waits more than it works
+_REST = 50  # one part in so many is for asking
 
 
 @contextlib.contextmanager
@@ -61,15 +62,20 @@ def _path(action: t.Any) -> str:
             action._make_tmp_path()
         folder = posixpath.join(shell.tmpdir, "progress")
         if action._is_become_unprivileged():
-            user = shlex.quote(f"u:{action.get_become_option('become_user')}:rwx")
-            parent, own = shlex.quote(shell.tmpdir), shlex.quote(folder)
-            made = f"mkdir {own} && setfacl -m {user} {own} && setfacl -m {user.replace(':rwx', ':r-x')} {parent}"
-            if action._low_level_execute_command(made, sudoable=False)["rc"] != 0:
+            command = _for_another(action.get_become_option("become_user"), folder, parent=shell.tmpdir)
+            if action._low_level_execute_command(command, sudoable=False)["rc"] != 0:
                 return ""
             return posixpath.join(folder, "progress.json")
         return posixpath.join(shell.tmpdir, "progress.json")
     except AnsibleConnectionFailure:
         return ""  # the module meets the same, and tells it
+
+
+def _for_another(user: str, folder: str, *, parent: str) -> str:
+    """Return what makes ``folder``, which we can read and another user can write. Root needs no ACLs for that."""
+    told, own, above = shlex.quote(user), shlex.quote(folder), shlex.quote(parent)
+    by_list = f"setfacl -m u:{told}:rwx {own} && setfacl -m u:{told}:r-x {above}"
+    return f"mkdir -m 700 {own} && {{ {{ {by_list}; }} || chown {told} {own}; }}"
 
 
 class _Reader:
@@ -99,6 +105,6 @@ class _Reader:
                 _status, said, _errors = self._connection.exec_command(self._command, sudoable=False)
             except (AnsibleError, OSError):
                 return
-            pause = max(_INTERVAL_SECONDS, _REST * (time.monotonic() - started))
+            pause = min(max(_INTERVAL_SECONDS, _REST * (time.monotonic() - started)), _LONGEST_SECONDS)
             if said and not self._stopped.is_set():
                 tell(self._host, said)

@@ -23,15 +23,15 @@ class SlowLink:
     set to another one at any time.
     """
 
-    def __init__(self, upstream: str, *, rate: float) -> None:
-        address = urlsplit(upstream)
-        self._upstream = (address.hostname or "", address.port or 80)
+    def __init__(self, upstream: str, *, rate: float, address: str = "127.0.0.1") -> None:
+        server = urlsplit(upstream)
+        self._upstream = (server.hostname or "", server.port or 80)
         self.rate = rate
         self._progress = threading.Condition()
         self._free_at = 0.0
         self.passed = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server((address, 0))
+        self.host = f"{address}:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> SlowLink:
         threading.Thread(target=self._accept, daemon=True).start()
