@@ -1,6 +1,6 @@
 # The doors of the checkout. "make help" lists them; each one sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers test lint sanity docs dist demo bench clean
+.PHONY: help setup servers test molecule lint sanity docs dist demo bench clean
 ARGS ?=
 
 help: ## list the doors
@@ -14,6 +14,9 @@ servers: ## install the servers that the tests need (Debian and Ubuntu, as root)
 
 test: setup servers ## every test; ARGS="-k word" or a path narrows them
 	@tools/test $(ARGS)
+
+molecule: setup servers ## roles and rollout on hosts over ssh; ARGS="converge -s rollout" for one step
+	@tools/molecule $(ARGS)
 
 lint: setup ## every static check; ARGS="mypy ruff" narrows them
 	@tools/lint $(ARGS)
