@@ -69,6 +69,7 @@ class CountingProxy:
         self._exchanges: list[Exchange] = []
         self._faults: list[tuple[Fault, list[int]]] = []
         self._running = 0
+        self._is_dead = False
         self._server = ThreadingHTTPServer((address, 0), _Forwarder)
         self._server.daemon_threads = True
         self._server.proxy = self  # type: ignore[attr-defined]
@@ -82,6 +83,12 @@ class CountingProxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
+
+    def die(self) -> None:
+        """Be gone: nobody listens any more, and no further question is answered on connections that are open."""
+        self._is_dead = True
+        self._server.shutdown()
+        self._server.server_close()
 
     @property
     def host(self) -> str:
@@ -157,6 +164,8 @@ class _Forwarder(BaseHTTPRequestHandler):
         )
         try:
             body = self._body()
+            if proxy._is_dead:
+                raise ConnectionError("nobody is here any more")
             if fault and fault.delay:
                 time.sleep(fault.delay)
             if fault and fault.status:

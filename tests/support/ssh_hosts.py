@@ -53,7 +53,7 @@ mkdir -p /run/sshd /run/lock
 sed -i 's/^root:![^:]*:/root:*:/' /etc/shadow
 hostname {name}
 ip link set lo up
-ip address add {address}/24 dev eth0
+ip address replace {address}/24 dev eth0
 ip link set eth0 up
 {engine}
 exec /usr/sbin/sshd -D -f {place}/sshd_config -E {place}/sshd.log
@@ -156,6 +156,16 @@ class SshFleet(t.NamedTuple):
         """Return the host of that name; raises ``KeyError`` if there is none."""
         return {host.name: host for host in self.hosts}[name]
 
+    def kill(self, name: str) -> None:
+        """End all that runs on a host, at once, as when its power fails."""
+        for pid in _first_processes(self.host(name).folder):
+            _kill(pid)
+
+    def start(self, name: str) -> None:
+        """Start a host that was killed, and wait until it answers; its files are there, /run is empty."""
+        _start(self, self.host(name))
+        _wait_for(self.host(name))
+
     def run(self, name: str, *command: str) -> bytes:
         """Run a command on a host, over ssh, and return its standard output; raises ``RuntimeError`` if it fails."""
         options = ["-F", "/dev/null", "-i", f"{self.folder}/key", "-o", f"UserKnownHostsFile={self.folder}/known_hosts"]
@@ -204,6 +214,7 @@ def create_hosts(folder: Path, *, hosts: int = 0, docker: int = 0, podman: int =
     (place / "control").mkdir()
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / "key"))
     for host in fleet.hosts:
+        _prepare(fleet, host)
         _start(fleet, host)
     for host in fleet.hosts:
         _wait_for(host)
@@ -264,8 +275,8 @@ def _connect(fleet: SshFleet) -> None:
     _run("ip", "-batch", "-", text="\n".join(orders) + "\n")
 
 
-def _start(fleet: SshFleet, host: SshHost) -> None:
-    """Start the first process of a host, in namespaces of its own."""
+def _prepare(fleet: SshFleet, host: SshHost) -> None:
+    """Make the folders of a host, and the script that its first process runs."""
     place, overlays = host.folder, []
     for folder, mounted in _OWN.items():
         (place / folder).mkdir(parents=True)
@@ -279,11 +290,15 @@ def _start(fleet: SshFleet, host: SshHost) -> None:
     values = {"name": host.name, "address": host.address, "place": place}
     start = _START.format(overlays="\n".join(overlays), engine=engine, **values)
     (place / "start").write_text(start, encoding="utf-8")
+
+
+def _start(fleet: SshFleet, host: SshHost) -> None:
+    """Start the first process of a host, in namespaces of its own."""
     namespace = f"/run/netns/fleet{fleet.number}h{fleet.hosts.index(host)}"
     own = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    with (place / "start.log").open("wb") as log:
+    with (host.folder / "start.log").open("wb") as log:
         subprocess.run(
-            ["setsid", "--fork", "nsenter", f"--net={namespace}", *own, "sh", str(place / "start")],
+            ["setsid", "--fork", "nsenter", f"--net={namespace}", *own, "sh", str(host.folder / "start")],
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
             cwd="/",
             stdin=subprocess.DEVNULL,
