@@ -98,10 +98,10 @@ def _layer_damages(layers: tuple[str, ...], diff_ids: tuple[Digest, ...], *, fil
     for at, (path, diff_id) in enumerate(zip(layers, diff_ids)):
         name, layer = layer_name(at, len(layers)), files.find(path)
         own = _own_digest(path)
-        expected = own if layer is not None and layer.is_compressed and own is not None else diff_id
         if layer is None:
-            yield Damage(name, str(expected), why="it is not there")
-        elif layer.digest != expected:
+            yield Damage(name, str(own or diff_id), why="it is not there")
+        elif layer.digest != diff_id and not (layer.is_compressed and layer.digest == own):
+            expected = own if own is not None and layer.digest != own else diff_id
             yield Damage(name, str(expected), str(layer.digest))
 
 
