@@ -29,9 +29,17 @@ options:
   path:
     description:
       - The archive, a file on the host, as an absolute path.
+      - With O(remote_src=false) a file on the control node, absolute, or looked for as M(ansible.builtin.copy) does it.
     type: path
     required: true
     aliases: [input, src, load_path, archive_path]
+  remote_src:
+    description:
+      - Whether O(path) is a file on the host, or on the control node.
+      - From the control node the host first gets to know what is in the archive, which is a few kilobytes. The archive
+        itself is copied only when the host lacks one of the images, and removed again afterwards.
+    type: bool
+    default: true
   name:
     description:
       - Which images of the archive to load, by name, digest or ID. A single one may be given as a string. Without it
@@ -76,6 +84,11 @@ EXAMPLES = r"""
   fleet.images.image_load:
     path: /srv/media/release-1.2.tar
     name: ghcr.io/team/app:1.2
+
+- name: Load what lies on the control node into hosts that do not have it yet
+  fleet.images.image_load:
+    path: media/release-1.2.tar
+    remote_src: false
 
 - name: Load an image, and say what to call it
   fleet.images.image_load:

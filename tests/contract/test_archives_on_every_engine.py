@@ -169,7 +169,7 @@ def test_one_image_is_chosen_named_anew_and_taken_from_a_compressed_archive(
 
 @pytest.mark.parametrize(
     ("engine_host", "form"),
-    [("layout", "docker"), ("docker", "docker"), ("podman", "oci"), ("containerd", "oci"), ("rootless-podman", "docker")],
+    [("layout", "docker"), ("docker", "docker"), ("podman", "oci"), ("containerd", "oci"), ("rootless-podman", "oci")],
     indirect=["engine_host"],
 )
 def test_archives_of_other_tools_are_loaded_and_damaged_ones_are_not(

@@ -10,6 +10,7 @@ Source: OCI image-spec v1.1 image-layout.md; Docker Image Specification v1.2, ``
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import posixpath
 import typing as t
@@ -33,6 +34,7 @@ from ..model.media_types import (
 )
 from ..model.reference import parse_reference
 from ..wire.streams import pieces
+from .archive_writing import LISTING
 from .archives import Archive, Spool, compression_of
 from .base import BaseImage
 from .image_archives import INDEX_FILE, MANIFEST_FILE, REF_NAME, ImageArchive
@@ -66,6 +68,14 @@ class Archived(t.NamedTuple):
 
 class ArchiveReader(ImageArchive):
     """An archive in a file that is not compressed; the caller closes the file."""
+
+    @functools.cached_property
+    def listed(self) -> Mapping[str, int]:
+        """The sizes of layers that a hollow archive tells of and does not hold, by path; empty for any other."""
+        if not self.has(LISTING):
+            return {}
+        rows = Fields.of_bytes(self._read(LISTING), what=LISTING)
+        return {path: rows.size(path) for path in rows.values}
 
     def archived(self) -> list[Archived]:
         """Return every image that is whole, in the archive's order.
@@ -187,6 +197,9 @@ class ArchiveReader(ImageArchive):
 
     def _is_there(self, entry: Descriptor) -> bool:
         return self.has(self._path(entry.digest))
+
+    def _is_whole(self, blob: Descriptor) -> bool:
+        return self.listed.get(self._path(blob.digest)) == blob.size or super()._is_whole(blob)
 
     def _has_all(self, manifest: Manifest) -> bool:
         return all(self._is_whole(blob) for blob in manifest.moved_blobs())

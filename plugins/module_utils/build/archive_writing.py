@@ -39,6 +39,10 @@ if t.TYPE_CHECKING:
     from .base import BaseImage
 
 
+LISTING = "fleet-images.json"
+"""The file of a hollow archive that tells the sizes of what is not in it, by path."""
+
+
 class Packed(t.NamedTuple):
     """An image to be written under ``names``, and the index it was chosen from, as far as that is known and here.
 
@@ -52,8 +56,10 @@ class Packed(t.NamedTuple):
     siblings: tuple[Manifest, ...] = ()
 
 
-def archive_pieces(images: Iterable[Packed]) -> Iterator[bytes]:
+def archive_pieces(images: Iterable[Packed], *, is_hollow: bool = False) -> Iterator[bytes]:
     """Yield the archive. Each image is read when its turn comes, and not used any longer when the next one is taken.
+
+    One that ``is_hollow`` tells all of its layers in LISTING and holds none: enough to know what is in it.
 
     Raises:
         IntegrityError: digest-mismatch: content is damaged.
@@ -62,29 +68,47 @@ def archive_pieces(images: Iterable[Packed]) -> Iterator[bytes]:
     entries: list[Descriptor] = []
     rows: dict[Digest, dict[str, t.Any]] = {}
     written: set[Digest] = set()
+    listed: dict[str, int] = {}
     yield member("oci-layout", LAYOUT_VERSION)
     for packed in images:
-        yield from _content(packed, written)
-        entries += _entries(packed)
+        yield from _documents(packed, written)
+        for blob in _layers(packed, written):
+            if is_hollow:
+                listed[blob_path(blob.digest)] = blob.size
+            else:
+                yield from streamed_member(blob_path(blob.digest), packed.image.source.open(blob), expected=blob)
+        entries += [entry for entry in _entries(packed) if entry not in entries]
         row = rows.setdefault(packed.image.config.digest, _saved_row(packed))
         row["RepoTags"] = [*(row["RepoTags"] or ()), *(str(name) for name in packed.names if name.tag)] or None
     yield member(INDEX_FILE, index_json(entries))
     yield member(MANIFEST_FILE, json_bytes(list(rows.values())))
+    if is_hollow:
+        yield member(LISTING, json_bytes(listed))
     yield bytes(2 * BLOCK)
 
 
-def _content(packed: Packed, written: set[Digest]) -> Iterator[bytes]:
+def _documents(packed: Packed, written: set[Digest]) -> Iterator[bytes]:
     documents = {packed.document.descriptor.digest: packed.document.raw} if packed.document is not None else {}
     manifests = (packed.image.manifest, *packed.siblings)
     documents.update((manifest.descriptor.digest, manifest.raw) for manifest in manifests)
+    configs = {manifest.config.digest: manifest.config for manifest in manifests}.values()
     for digest, raw in documents.items():
         if digest not in written:
             written.add(digest)
             yield member(blob_path(digest), raw)
-    for blob in (blob for manifest in manifests for blob in manifest.moved_blobs()):
-        if blob.digest not in written:
-            written.add(blob.digest)
-            yield from streamed_member(blob_path(blob.digest), packed.image.source.open(blob), expected=blob)
+    for config in configs:
+        if config.digest not in written:
+            written.add(config.digest)
+            yield from streamed_member(blob_path(config.digest), packed.image.source.open(config), expected=config)
+
+
+def _layers(packed: Packed, written: set[Digest]) -> Iterator[Descriptor]:
+    """Yield the layers that are not ``written`` yet, and note them."""
+    for manifest in (packed.image.manifest, *packed.siblings):
+        for blob in manifest.moved_blobs():
+            if blob.digest not in written:
+                written.add(blob.digest)
+                yield blob
 
 
 def _entries(packed: Packed) -> Iterator[Descriptor]:

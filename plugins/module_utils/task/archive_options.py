@@ -23,6 +23,7 @@ SAVE: Spec = {
 LOAD: Spec = {
     "path": {"type": "path", "required": True, "aliases": ["input", "src", "load_path", "archive_path"]},
     "name": {"type": "list", "elements": "str", "aliases": ["image", "names"]},
+    "remote_src": {"type": "bool", "default": True},
     "repository": {"type": "list", "elements": "str", "aliases": ["target_names", "target"]},
     **_PLATFORM,
 }

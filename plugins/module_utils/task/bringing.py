@@ -13,7 +13,7 @@ import typing as t
 from ..apply.archives import apply_plan
 from ..apply.outcome import Outcome
 from ..build.archive_writing import Packed, archive_pieces
-from ..model.errors import InputError
+from ..model.errors import InputError, UnsupportedError
 from ..model.host import Identity, Look
 from ..model.reference import ImageId
 from ..plan.archives import Offered, lacking, plan_loads
@@ -47,10 +47,12 @@ def bring(
     session: Session,
     action: type[Load],
     is_dry: bool,
+    is_hollow: bool = False,
 ) -> tuple[dict[str, t.Any], list[str]]:
     """Let the host hold ``images`` by their names; return result and warnings. With ``is_dry`` what they would be.
 
     ``complete`` tells the manifest and the bytes of one that the host lacks; ``action`` is what plans call the work.
+    ``is_hollow``: the bytes are elsewhere, so that names can be given and plans made, and nothing be brought.
 
     Raises:
         ImagesError: it cannot be planned (nothing was changed then), or not be carried out.
@@ -70,11 +72,22 @@ def bring(
         offered.append(one)
     plan = plan_loads(offered, observed, action=action)
     warnings: tuple[str, ...] = ()
+    if not is_dry and is_hollow and any(planned.kind == action.kind for planned in plan.actions):
+        raise _hollow()
     if not is_dry and not plan.is_empty:
         warnings = _carry_out(plan, bases, session=session)
     result = report(plan, outcome=Outcome(), engine=session.engine)
     result["image_names"] = [str(name) for image in kept for name in image.names]
     return result, [*plan.warnings, *warnings, *session.warnings()]
+
+
+def _hollow() -> UnsupportedError:
+    return UnsupportedError(
+        "The archive tells of images, and does not hold them",
+        code="archive-hollow",
+        fix="run image_load as a task of its own name, not through another action",
+        subject="path",
+    )
 
 
 def _givable(names: tuple[Reference, ...], observed: Observed) -> tuple[Reference, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..model.errors import ImagesError, InputError, NotFoundError, raise_problems
+from ..model.errors import ImagesError, InputError, NotFoundError, UnsupportedError, raise_problems
 from ..model.platform import choose
 from ..model.reference import ImageId, Reference
 from ..plan.archives import Load
@@ -63,12 +63,26 @@ def load_images(params: Params, *, is_dry: bool) -> tuple[dict[str, t.Any], list
                 session=session,
                 action=Load,
                 is_dry=is_dry,
+                is_hollow=bool(reader.listed),
             )
     finally:
         session.close()
 
 
 def _read(params: Params) -> _Asked:
+    """Return what the options ask for.
+
+    Raises:
+        InputError: they are wrong.
+        UnsupportedError: control-node-only.
+    """
+    if not params["remote_src"]:
+        raise UnsupportedError(
+            "An archive of the control node did not come to the host",
+            code="control-node-only",
+            fix="run image_load as a task of its own name, not through another action",
+            subject="remote_src",
+        )
     reader = Reader(params)
     check_path(reader, params["path"], option="path")
     texts = params["name"] or ()
