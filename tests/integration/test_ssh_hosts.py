@@ -48,6 +48,10 @@ def test_hosts_have_their_own_files_and_are_gone_without_a_trace(tmp_path: Path)
             assert int(told[1]) < 20
             assert sorted(path.parent.name for path in (place / name).glob("*/written")) == ["etc", "root", "var-lib"]
         assert not [folder for folder in ("/etc", "/root", "/var/lib", "/run") if Path(folder, "written").exists()]
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "fleet.json").write_text(json.dumps({**state, "place": str(other / "place")}), encoding="utf-8")
+        run([*command, "destroy", other])
         assert len(made_of(state["number"])) == 1 + 2 * 2
     finally:
         run([*command, "destroy", tmp_path])

@@ -20,6 +20,7 @@ second may come at any time, also when the first was killed, and more than once.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import select
@@ -236,11 +237,11 @@ def destroy_hosts(folder: Path) -> None:
             _run("ssh", "-O", "exit", "-o", f"ControlPath={control}", "host")
     for pid in _first_processes(place):
         _kill(pid)
-    for link in Path("/sys/class/net").glob(f"fleet{number}h*"):
-        _run("ip", "link", "delete", link.name)
-    for namespace in Path("/run/netns").glob(f"fleet{number}h*"):
-        _run("ip", "netns", "delete", namespace.name)
-    if Path(f"/sys/class/net/fleet{number}").exists():
+    if _address_of(number) == _mark(place):
+        for link in Path("/sys/class/net").glob(f"fleet{number}h*"):
+            _run("ip", "link", "delete", link.name)
+        for namespace in Path("/run/netns").glob(f"fleet{number}h*"):
+            _run("ip", "netns", "delete", namespace.name)
         _run("ip", "link", "delete", f"fleet{number}")
     shutil.rmtree(place, ignore_errors=True)
     (folder / "inventory.ini").unlink(missing_ok=True)
@@ -248,22 +249,39 @@ def destroy_hosts(folder: Path) -> None:
 
 
 def _claim_bridge(folder: Path, place: Path) -> int:
-    """Make a bridge: its name, which exists once on the machine, is the claim to a number. Note what is made."""
+    """Make a bridge: its name, which exists once on the machine, is the claim to a number.
+
+    It is noted first, so that whoever is killed here leaves nothing behind: the bridge's own address tells whose it is.
+    """
     for offset in range(_FLEETS):
         number = (os.getpid() + offset) % _FLEETS
-        try:
-            _run("ip", "link", "add", "name", f"fleet{number}", "type", "bridge")
-        except RuntimeError:
-            if Path(f"/sys/class/net/fleet{number}").exists():
-                continue
-            raise
         gateway, network = f"198.19.{number}.1", f"198.19.{number}.0/24"
         state = {"number": number, "place": str(place), "gateway": gateway, "network": network}
         (folder / "fleet.json").write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        try:
+            _run("ip", "link", "add", "name", f"fleet{number}", "address", _mark(place), "type", "bridge")
+        except RuntimeError:
+            if _address_of(number):
+                continue
+            raise
         _run("ip", "address", "add", f"{gateway}/24", "dev", f"fleet{number}")
         _run("ip", "link", "set", f"fleet{number}", "up")
         return number
     raise RuntimeError("every bridge for tests is taken: ip link delete fleet…")
+
+
+def _mark(place: Path) -> str:
+    """Return the hardware address of the bridge of ``place``, and of no other."""
+    digest = hashlib.sha256(os.fsencode(place)).hexdigest()
+    return ":".join(["02", *(digest[at : at + 2] for at in range(0, 10, 2))])
+
+
+def _address_of(number: int) -> str:
+    """Return the hardware address of a bridge, "" if there is none."""
+    try:
+        return Path(f"/sys/class/net/fleet{number}/address").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _connect(fleet: SshFleet) -> None:
