@@ -165,6 +165,12 @@ def test_what_nobody_asked_for_is_no_drift_unless_it_must_go(results: dict[str, 
     assert listed == found
 
 
+def test_what_is_protected_is_no_drift(results: dict[str, t.Any]) -> None:
+    one = {"web1": results["extra"]}
+    assert findings(report(one, **OPTIONS, unlisted="remove", protect=["example.com/old/*"])) == set()
+    assert findings(report(one, **OPTIONS, unlisted="remove", protect=["example.com/new/*"])) != set()
+
+
 def test_all_forms_say_the_same(results: dict[str, t.Any]) -> None:
     reported = report(results, **OPTIONS, unlisted="remove")
     told = findings_by_form(reported)
