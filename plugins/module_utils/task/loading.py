@@ -183,7 +183,9 @@ def _for_platform(group: _Group, wanted: Platform, *, is_strict: bool) -> Archiv
 
 def _as_asked(image: Brought, asked: _Asked) -> Brought:
     """Leave the other images of an index out where one platform was asked for."""
-    return image if asked.platform is None else image._replace(archived=image.archived._replace(siblings=()))
+    if asked.platform is None:
+        return image
+    return image._replace(archived=image.archived._replace(document=None, siblings=()))
 
 
 def _lacks(text: str, path: str, *, held: str, option: str) -> NotFoundError:

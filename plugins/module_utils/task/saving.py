@@ -28,7 +28,7 @@ from .report import report
 from .session import Session
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..model.digest import Digest
     from ..model.host import LocalImage, Observed
@@ -36,6 +36,7 @@ if t.TYPE_CHECKING:
     from ..stores.base import ContentStore
 
     Params = Mapping[str, t.Any]
+    ReadDocument = Callable[[Descriptor], bytes]
     Asked = tuple[str, str, tuple[Reference | ImageId, ...]]
 
 
@@ -72,14 +73,35 @@ def _save(
     check_folder(path)
     candidates = frozenset(name for _path, _text, names in asked for name in names)
     observed = session.engine.observe(Look(details_of=candidates))
-    wanted = _wanted(asked, observed, platform=platform)
+    documents = _documents(params, session=session) if platform is not None else None
+    wanted = _wanted(asked, observed, platform=platform, documents=documents)
     plan = plan_save(wanted, observed, dest=path, there=_there(path, params["force"]), is_forced=params["force"])
     if not is_dry and not plan.is_empty:
         replace(path, archive_pieces(_packed(wanted, session=session, folder=os.path.dirname(os.path.realpath(path)))))
     return report(plan, outcome=Outcome(), engine=session.engine), [*plan.warnings, *session.warnings()]
 
 
-def _wanted(asked: list[Asked], observed: Observed, *, platform: Platform | None) -> list[Wanted]:
+def _documents(params: Params, *, session: Session) -> ReadDocument | None:
+    """Return what reads documents of the engine's content, and makes nothing for it; None where it keeps them."""
+    if session.archiver is not None:
+        return None
+    if session.engine.name == "containerd":
+        from ..wire.ctr import Ctr
+        from .engine_options import containerd_options
+
+        options = containerd_options(params, os.environ)
+        ctr = Ctr(options.address, namespace=options.namespace, executable=options.executable, timeout=options.timeout)
+        return lambda descriptor: ctr.document(descriptor.digest)
+    from pathlib import Path
+
+    from ..stores.layout import LayoutStore
+
+    return lambda descriptor: LayoutStore(Path(session.engine.place)).read(descriptor)
+
+
+def _wanted(
+    asked: list[Asked], observed: Observed, *, platform: Platform | None, documents: ReadDocument | None
+) -> list[Wanted]:
     """Return the images asked for, each once, with all names that it goes by.
 
     Raises:
@@ -90,7 +112,9 @@ def _wanted(asked: list[Asked], observed: Observed, *, platform: Platform | None
     problems: dict[str, ImagesError] = {}
     for path, text, names in asked:
         try:
-            wanted = _find(text, names, observed=observed, platform=platform, path=path)
+            wanted = _find(text, names, observed=observed, path=path)
+            if platform is not None:
+                wanted = _for_platform(wanted, platform, observed=observed, documents=documents, path=path)
         except ImagesError as error:
             problems[path] = error
             continue
@@ -101,9 +125,7 @@ def _wanted(asked: list[Asked], observed: Observed, *, platform: Platform | None
     return list(found.values())
 
 
-def _find(
-    text: str, names: Sequence[Reference | ImageId], *, observed: Observed, platform: Platform | None, path: str
-) -> Wanted:
+def _find(text: str, names: Sequence[Reference | ImageId], *, observed: Observed, path: str) -> Wanted:
     for wanted in names:
         image = observed.find(wanted)
         if image is None:
@@ -117,13 +139,9 @@ def _find(
                 fix="give it a name first (image_tag), and save it by that",
                 subject=path,
             )
-        if platform is not None:
-            image = _for_platform(image, own, observed=observed, platform=platform)
-        if image is None or not image.is_complete:
-            why = f"it is not there for {platform}" if image is None else damage_of(image)
-            raise _not_on_host(text, why, path=path)
-        is_whole = platform is None and observed.whole_index(image.identity) is not None
-        return Wanted(own, image, is_whole)
+        if not image.is_complete:
+            raise _not_on_host(text, damage_of(image), path=path)
+        return Wanted(own, image, observed.whole_index(image.identity) is not None)
     raise _not_on_host(text, "no image of that name, digest or ID is there", path=path)
 
 
@@ -136,11 +154,28 @@ def _names(wanted: Reference | ImageId, image: LocalImage, *, observed: Observed
 
 
 def _for_platform(
-    image: LocalImage, names: Sequence[Reference], *, observed: Observed, platform: Platform
-) -> LocalImage | None:
-    same = [other for other in observed.images if names[0] in (*other.names, *other.digest_names)]
-    fitting = (other for other in [*same, image] if other.platform is not None and other.platform.satisfies(platform))
-    return next(fitting, None)
+    wanted: Wanted, platform: Platform, *, observed: Observed, documents: ReadDocument | None, path: str
+) -> Wanted:
+    """Return what is ``wanted`` for one platform: the image as it is, or another one of its index.
+
+    Raises:
+        NotFoundError: not-on-host.
+    """
+    image, index = wanted.image, wanted.image.identity.index_digest
+    same = [other for other in observed.images if wanted.names[0] in (*other.names, *other.digest_names)]
+    for other in [image, *same]:
+        if other.platform is not None and other.platform.satisfies(platform):
+            return Wanted(wanted.names, other)
+    if wanted.is_whole and index is not None and documents is not None:
+        document = parse_manifest(documents(Descriptor("", index, UNKNOWN_SIZE)), subject=str(index))
+        entry = document.choose(platform) if isinstance(document, Index) else None
+        if entry is not None:
+            manifest = stored_manifest(entry.digest, read=documents)
+            config = manifest.config.digest
+            identity = Identity(entry.digest, config, index)
+            image_id = str(config) if observed.abilities.ids == "config" else image.id
+            return Wanted(wanted.names, image._replace(id=image_id, identity=identity, platform=entry.platform))
+    raise _not_on_host(str(wanted.names[0]), f"it is not there for {platform}", path=path)
 
 
 def _there(path: str, is_forced: bool) -> dict[Reference, Contained] | None:
