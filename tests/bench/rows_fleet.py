@@ -116,7 +116,7 @@ def more_hosts(place: Place) -> Contest:
 
 def _grown(name: str, measure: str) -> Line:
     few = "few asked for" if measure == "many asked for" else "few"
-    return Line(18, f"{name} of {MANY:,} images", f"the same of {FEW} images", 1.0, measure, few, "ms an image")
+    return Line(18, f"{MANY:,} images, {name}", f"{FEW} images", 1.0, measure, few, "ms an image")
 
 
 ROWS = (
@@ -129,7 +129,7 @@ ROWS = (
         [
             _grown("nothing to do", "many"),
             _grown("tags asked for", "many asked for"),
-            _grown("with a lock, no request", "many locked"),
+            _grown("with a lock (no requests)", "many locked"),
             Line(18, "requests an image, tags asked for", "the limit set", 1.0, "requests", "limit", "requests"),
         ],
         more_images,
