@@ -11,7 +11,8 @@ name: progress
 type: aggregate
 short_description: A line for each host that pulls images
 version_added: 1.0.0
-author: The fleet.images authors
+author:
+  - fleet.images maintainers (@fleet-images)
 description:
   - While hosts pull images, a line for each of them stands below the output of the run, with the image, the bytes that
     are there and those that are wanted, the rate and the time that is left. The lines go when the hosts are done.

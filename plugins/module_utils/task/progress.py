@@ -50,6 +50,7 @@ class ProgressFile:
                 self._sizes.update(sizes)
                 self._lacking[pull.reference.familiar] = set(sizes)
             self._images = len(self._lacking)
+            self._write_if_due()  # podman says nothing before an image is complete
 
     def hear(self, part: str, count: int | None, /) -> None:
         """See Watch."""

@@ -35,6 +35,7 @@ class Case:
         self.now = 100.0
         self.file = ProgressFile(str(self.path), clock=lambda: self.now)
         self.file.begin(self.pulls)
+        self.now += 0.5
 
     def told(self) -> dict[str, t.Any]:
         """Return what the file says."""
@@ -63,6 +64,17 @@ def test_the_file_says_what_is_there_and_what_is_wanted(case: Case) -> None:
         "ready": 0,
         "fetched": 5,
         "total": size(first, second),
+        "at": 100.5,
+    }
+
+
+def test_what_is_wanted_is_told_before_anything_comes(case: Case) -> None:
+    assert case.told() == {
+        "image": "r.test/app:1",
+        "images": 2,
+        "ready": 0,
+        "fetched": 0,
+        "total": size(*case.made),
         "at": 100.0,
     }
 
@@ -103,10 +115,11 @@ def test_a_complete_image_has_all_its_bytes(case: Case) -> None:
 
 def test_what_is_not_part_of_any_image_is_nothing(case: Case) -> None:
     case.file.hear("000000000000", 9)
-    assert not case.path.exists()
+    assert case.told()["fetched"] == 0
 
 
 def test_everybody_who_may_enter_its_folder_reads_it(case: Case) -> None:
+    case.path.unlink()
     before = os.umask(0o077)
     try:
         case.file.hear(part(case.made[0], 0), 1)
