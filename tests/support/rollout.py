@@ -26,13 +26,15 @@ class Rollout(t.NamedTuple):
 
     def run(self, *arguments: str, of: t.Mapping[str, t.Mapping[str, t.Any]] = {}, **variables: t.Any) -> PlaybookRun:
         """Run the playbook: ``variables`` of all hosts and those ``of`` single ones begin with fleet_images."""
-        where = {"engine": "layout", "store": self.store.format("{{ inventory_hostname }}"), "retry": 0}
-        self._write("group_vars/all.json", {**variables, "options": {**where, **self.options}})
+        own = {"engine": "layout", "store": self.store.format("{{ inventory_hostname }}"), "retry": 0}
+        self._write("group_vars/all.json", {**variables, "options": {**own, **self.options}})
         for name, given in of.items():
             self._write(f"host_vars/{name}.json", given)
         plays = [{"name": "Roll out", "ansible.builtin.import_playbook": "fleet.images.rollout"}]
         faster = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_FORKS": "4"}
-        return run_playbook(plays, self.home, arguments=arguments, inventory=self.inventory, environment=faster)
+        return run_playbook(
+            plays, self.home, arguments=arguments, inventory=self.inventory, environment=faster, timeout=1200
+        )
 
     def host(self, name: str) -> Host:
         """Return what a host keeps."""
