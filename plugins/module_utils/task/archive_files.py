@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
+import time
 import typing as t
 
 from ..build.archive_reading import read_archive
@@ -20,6 +22,7 @@ if t.TYPE_CHECKING:
     from ..build.archive_reading import ArchiveReader
     from .reader import Reader
 
+_LEFT_SECONDS = 3600.0  # what a task that was killed left behind is older than this
 _ROOMY = "/var/tmp"  # noqa: S108  (files without a name are made there; it is for large ones, where /tmp is memory)
 
 
@@ -105,6 +108,7 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
     place = os.path.realpath(path)
     try:
         mode = stat.S_IMODE(os.stat(place).st_mode) if os.path.exists(place) else 0o644
+        _clear(place)
         with replacing(place, mode=mode) as file:
             file.writelines(pieces)
     except OSError as error:
@@ -115,6 +119,16 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
             fix="give this user the right to write there (become: true), free some space, or name another path",
             subject=path,
         ) from error
+
+
+def _clear(place: str) -> None:
+    """Remove what killed tasks left beside an archive. What another task may be writing is younger."""
+    folder, base = os.path.split(place)
+    ours = re.compile(re.escape(f".{base}.") + r"[a-z0-9_]{8}\.partial")
+    for name in os.listdir(folder):
+        left = os.path.join(folder, name)
+        if ours.fullmatch(name) and os.lstat(left).st_mtime < time.time() - _LEFT_SECONDS:
+            os.unlink(left)
 
 
 def not_an_archive(path: str, why: str) -> ConflictError:
