@@ -68,9 +68,10 @@ def _state(row: Row) -> str:
 def _error(result: Mapping[str, t.Any], *, code: str) -> Row:
     error = result.get("error")
     told: Mapping[str, t.Any] = error if isinstance(error, dict) else {}
+    words = ": ".join(str(told[key]) for key in ("what", "why") if told.get(key))  # msg has the remedy, too
     return {
         "code": str(told.get("code") or code),
-        "msg": str(result.get("msg") or told.get("what") or ""),
+        "msg": words or str(result.get("msg") or ""),
         "fix": str(told.get("fix") or ""),
     }
 
@@ -116,9 +117,10 @@ def _judge(
     if isinstance(expected, Unjudged):
         return "failed", expected.why
     is_told = expected.basis != ""
-    others = [image for image in held.images if is_told and image is not found and image.is_what(expected)]
     if found is None:
-        return "missing", "its bytes are there, and not its name" if others else "the host has no image of this name"
+        is_nameless = is_told and any(image.is_what(expected) for image in held.images)
+        why = "its bytes are there, and not its name" if is_nameless else "the host has no image of this name"
+        return "missing", why
     is_foreign = found.platform is not None and not found.platform.satisfies(platform)
     if found.is_what(expected):
         if found.damages or not found.is_complete:
@@ -132,14 +134,14 @@ def _judge(
         return "wrong-platform", f"it is for {found.platform or 'another platform'}, and {platform} is wanted"
     if expected.basis == "registry":
         return "tag-moved", "the tag means other bytes at its registry now"
-    if others:
+    if any(image.is_what(expected) for image in held.images):
         return "tag-moved", "the name points at other bytes; the right ones are there"
     return "digest-differs", f"the name points at other bytes than the {expected.basis} says"
 
 
 def _cell(kind: str, why: str, *, found: Held | None, expected: Expected | Unjudged) -> Row:
     digests = dict.fromkeys(("manifest", "config", "index"), "")
-    if found is not None:
+    if found is not None and kind != "corrupt":  # its bytes are not those of its digests, and roots must tell that
         known = found.identity
         digests = {
             "manifest": str(known.manifest_digest or ""),
@@ -163,17 +165,18 @@ def _cell(kind: str, why: str, *, found: Held | None, expected: Expected | Unjud
 def _extra(held: HeldImages, *, declared: Declared, taken: set[int]) -> list[Row]:
     """Return a row for each name that nobody asked for, and for each image that has none."""
     rows: list[Row] = []
+    asked = declared.names
     for at, image in enumerate(held.images):
         users, digest = list(image.used_by), str(image.identity.digest or "")
         if image.is_dangling:
             is_kept = any(is_match(name, pattern) for name in image.names for pattern in declared.protect)
-            if at not in taken and not any(name in declared.names for name in image.names):
+            if at not in taken and not any(name in asked for name in image.names):
                 first = str(image.names[0]) if image.names else ""
                 rows.append(_unasked(first, digest, kind="dangling", users=users, size=image.size))
                 rows[-1]["drift"] = declared.removes_unlisted and not is_kept
             continue
-        unasked = [name for name in image.names if name.tag is not None and name not in declared.names]
-        size = image.size if not any(name in declared.names for name in image.names) else 0
+        unasked = [name for name in image.names if name.tag is not None and name not in asked]
+        size = image.size if not any(name in asked for name in image.names) else 0
         for name in unasked:
             rows.append(_unasked(str(name), digest, kind="extra", users=users, size=size))
             is_kept = any(is_match(name, pattern) for pattern in declared.protect)

@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import typing as t
 
 import pytest
+from ansible_collections.fleet.images.tests.architecture.sources import ROOT
 from ansible_collections.fleet.images.tests.support.fleet_reports import findings, findings_by_form, report
 from ansible_collections.fleet.images.tests.support.images import MadeImage, MadeIndex, make_image, make_index
 from ansible_collections.fleet.images.tests.support.images import write_layout as put
@@ -153,6 +156,10 @@ def expected(*, extras: bool) -> set[tuple[str, str, str]]:
     return kept | {("gone", "", "unreachable"), ("gone-ssh", "", "unreachable")}
 
 
+def found_on(host: str) -> set[tuple[str, str, str]]:
+    return {row for row in expected(extras=True) if row[0] == host}
+
+
 def test_whatever_is_done_to_a_store_is_found_and_named_and_nothing_else(results: dict[str, t.Any]) -> None:
     assert findings(report(results, **OPTIONS, unlisted="remove")) == expected(extras=True)
 
@@ -178,6 +185,20 @@ def test_all_forms_say_the_same(results: dict[str, t.Any]) -> None:
     assert [form for form, found in told.items() if found != expected(extras=True)] == []
 
 
+def test_what_a_report_says_of_itself_is_verified_by_the_script_that_needs_no_ansible(
+    results: dict[str, t.Any], tmp_path: Path
+) -> None:
+    reported = report(results, **OPTIONS, unlisted="remove")
+    path = tmp_path / "report.json"
+    path.write_text(reported.texts[reported.files["json"]], encoding="utf-8")
+    command = [sys.executable, "-I", str(ROOT / "docs" / "verify_report.py"), str(path)]
+    assert subprocess.run(command, capture_output=True, check=True).stdout.endswith(b"all is as the report says\n")
+    path.write_text(path.read_text(encoding="utf-8").replace(OURS.digest, OTHER.digest), encoding="utf-8")
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"host verified-alone, image example.com/team/app:1: its digests are not those that were" in done.stdout
+
+
 def test_hosts_are_in_the_state_that_their_findings_say(results: dict[str, t.Any]) -> None:
     reported = report(results, **OPTIONS, unlisted="remove")
     bad = {host: kind for host, image, kind in expected(extras=True) if not image}
@@ -185,6 +206,9 @@ def test_hosts_are_in_the_state_that_their_findings_say(results: dict[str, t.Any
     for row in reported.report["hosts"]:
         wanted = bad.get(row["host"], "drift" if row["host"] in drifting else "verified")
         assert row["state"] == wanted, row["host"]
+    roots = {row["host"]: row["root"] for row in reported.report["hosts"]}
+    good = {host for host, root in roots.items() if root == roots["verified"]}
+    assert good == {host for host in WAYS if not any(image in ALL for _host, image, _kind in found_on(host))} - set(bad)
     codes = {row["host"]: row["error"]["code"] for row in reported.report["hosts"] if row["state"] == "failed"}
     assert codes == {"failed-file": "not-a-layout", "failed-index": "store-damaged", "failed-version": "layout-version"}
 
