@@ -67,6 +67,11 @@ class DockerEngine:
         self._opening = threading.Lock()
         self._opened: DockerTransfers | None = None
 
+    @property
+    def api(self) -> DockerApi:
+        """The daemon, for what a single module does with it."""
+        return self._api
+
     def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
         """See Engine. One request, and one for the version before the first; what ``look`` asks for costs its own."""
         query = {"all": "1"} if look.parents else {}

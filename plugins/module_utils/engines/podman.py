@@ -58,6 +58,11 @@ class PodmanEngine:
         self._names = PodmanNames(self._api)
         self._transfer = PodmanTransfer(self._api, credentials=credentials, validate_certs=validate_certs)
 
+    @property
+    def api(self) -> PodmanApi:
+        """The service, for what a single module does with it."""
+        return self._api
+
     def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
         """See Engine."""
         containers = self._containers() if look.containers else {}

@@ -15,7 +15,7 @@ from ..model.fields import Fields
 from ..wire.engine_connections import EngineConnections
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ..wire.engine_socket import EngineConnection
     from ..wire.engine_stream import EngineStream
@@ -60,7 +60,7 @@ class PodmanApi:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         headers: Mapping[str, str] | None = None,
         expect: Collection[int] = (200, 201, 204),
         timeout: float | None = None,
