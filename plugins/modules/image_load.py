@@ -29,7 +29,7 @@ options:
   path:
     description:
       - The archive, a file on the host, as an absolute path.
-      - With O(remote_src=false) a file on the control node, absolute, or looked for as M(ansible.builtin.copy) does it.
+      - With O(remote_src=false) a file on the control node, absolute, or looked for as the C(src) of C(copy) is.
     type: path
     required: true
     aliases: [input, src, load_path, archive_path]
