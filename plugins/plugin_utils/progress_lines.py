@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from .progress_feed import Progress
 
 _RATE_SECONDS = 10.0  # how long ago the rate is taken from
-_BAR = 20
+_GAUGE = 20
 _LEAST_NAME = 8
 _MOST_NAME = 48
 
@@ -78,10 +78,10 @@ def _line(track: Track, *, host: int, name: int, columns: int) -> str:
     figures = f"{size_text(last.fetched):>10} of {size_text(last.total):<10}  {_speed(track)}"
     head, known = f"{last.host:<{host}}", _name(track)
     room = columns - len(head) - len(figures) - 4
-    bar = f"  {_bar(last)}" if room >= name + _BAR + 4 else ""
-    width = min(room - len(bar), name)
+    gauge = f"  {_gauge(last)}" if room >= name + _GAUGE + 4 else ""
+    width = min(room - len(gauge), name)
     middle = f"  {_shortened(known, width):<{width}}" if width >= min(name, _LEAST_NAME) else ""
-    return f"{head}{middle}{bar}  {figures}"[:columns].rstrip()
+    return f"{head}{middle}{gauge}  {figures}"[:columns].rstrip()
 
 
 def _name(track: Track) -> str:
@@ -89,9 +89,9 @@ def _name(track: Track) -> str:
     return f"{last.image} ({last.ready + 1} of {last.images})" if last.images > 1 else last.image
 
 
-def _bar(last: Progress) -> str:
-    filled = min(int(_BAR * last.fetched / last.total), _BAR) if last.total else 0
-    return f"[{'#' * filled}{'.' * (_BAR - filled)}]"
+def _gauge(last: Progress) -> str:
+    filled = min(int(_GAUGE * last.fetched / last.total), _GAUGE) if last.total else 0
+    return f"[{'#' * filled}{'.' * (_GAUGE - filled)}]"
 
 
 def _speed(track: Track) -> str:
