@@ -17,6 +17,7 @@ SHIPPED_BYTES_TO_BUILD = 410_000
 BUILDERS = frozenset(
     {
         "plugins/modules/image_build.py",
+        "plugins/modules/image_import.py",  # reads instructions of Dockerfiles
         "plugins/modules/image_lock.py",  # reads Dockerfiles, and runs where it lies
         "plugins/modules/image_state.py",
     }
