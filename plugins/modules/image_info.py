@@ -309,11 +309,10 @@ error:
 """
 
 from ..module_utils.task.info import run_info
-from ..module_utils.task.options import INFO
 
 
 def main() -> None:
-    run_info(options=INFO)
+    run_info()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,14 @@ if t.TYPE_CHECKING:
     from ..model.host import LocalImage, Observed
     from .options import Spec
 
+INFO: Spec = {
+    "name": {"type": "list", "elements": "str", "aliases": ["image", "names"]},
+    "tag": {"type": "str"},
+    "detail": {"type": "bool", "default": False},
+    "deep": {"type": "bool", "default": False},
+    "remote": {"type": "bool", "default": False},
+}
+
 
 class Asked(t.NamedTuple):
     """One name that the user asked for: its text and what it may mean."""
@@ -33,9 +41,9 @@ class Asked(t.NamedTuple):
     candidates: tuple[Reference | ImageId, ...]
 
 
-def run_info(*, options: Spec) -> None:
+def run_info() -> None:
     """Run the module that reads. Ends the process, as modules do."""
-    module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**COMMON, **INFO}, supports_check_mode=True)
     started = time.monotonic()
     with failures_told(module):
         asked = read_names(module.params)

@@ -157,14 +157,6 @@ BUILD_RESULT: Spec = {
     "disk_margin": PULL["disk_margin"],
 }
 
-INFO: Spec = {
-    "name": {"type": "list", "elements": "str", "aliases": ["image", "names"]},
-    "tag": {"type": "str"},
-    "detail": {"type": "bool", "default": False},
-    "deep": {"type": "bool", "default": False},
-    "remote": {"type": "bool", "default": False},
-}
-
 #: One entry of ``images[]``. ``pull`` and ``platform`` have no default here: the task-wide options are it.
 ITEM: Spec = {
     "image": {"type": "str", "required": True, "aliases": ["name"]},

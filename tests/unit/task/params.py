@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleet.images.plugins.module_utils.task import options
+from ansible_collections.fleet.images.plugins.module_utils.task.info import INFO
 
 if t.TYPE_CHECKING:
     from ansible_collections.fleet.images.plugins.module_utils.task.options import Spec
@@ -64,4 +65,4 @@ def common(**given: t.Any) -> dict[str, t.Any]:
 
 def info(*names: str, **given: t.Any) -> dict[str, t.Any]:
     """Return the options of ``image_info``."""
-    return filled(options.COMMON, options.INFO, name=list(names), **given)
+    return filled(options.COMMON, INFO, name=list(names), **given)
