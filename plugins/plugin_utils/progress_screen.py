@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
 import threading
@@ -90,7 +91,12 @@ class Screen:
         # Past the buffers of standard output: their locks may be held by a thread that a fork leaves behind.
         rest = text.encode("utf-8", "replace")
         while rest:
-            rest = rest[os.write(self._handle, rest) :]
+            try:
+                rest = rest[os.write(self._handle, rest) :]
+            except BlockingIOError:  # other programs on the terminal may have set it so
+                select.select([], [self._handle], [])
+            except OSError:  # it is gone; the run goes on
+                return
 
 
 class _Passing:

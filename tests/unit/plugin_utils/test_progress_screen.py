@@ -113,3 +113,22 @@ def test_forks_write_as_ever(tmp_path: Path) -> None:
 def test_the_size_leaves_the_last_column_and_half_of_the_rows(tmp_path: Path) -> None:
     (last,) = shown(tmp_path, "print(screen.size)", columns=61)
     assert last[0] == "(60, 20)"
+
+
+def test_a_terminal_that_is_gone_or_slow_stops_nobody(tmp_path: Path) -> None:
+    (last,) = shown(
+        tmp_path,
+        """
+        os.set_blocking(1, False)
+        for number in range(400):
+            screen.draw([f"{number} " + "x" * 70] * 20)
+        screen.close()
+        os.set_blocking(1, True)
+        print("still here")
+        sys.stdout.flush()
+        os.close(1)
+        screen.draw(["a 1"])
+        screen.close()
+        """,
+    )
+    assert [line for line in last if line] == ["still here"]
