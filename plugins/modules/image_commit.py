@@ -50,7 +50,7 @@ options:
       - What people are told of the image in its history.
     type: str
     default: ""
-    aliases: [message]
+    aliases: [comment]
   change:
     description:
       - Instructions of Dockerfiles that change the settings of the image, one an entry, like V(CMD ["web"]) or

@@ -38,7 +38,7 @@ COMMIT: Spec = {
     "name": {"type": "str", "required": True, "aliases": ["image"]},
     "tag": {"type": "str"},
     "author": {"type": "str", "default": ""},
-    "commit_message": {"type": "str", "default": "", "aliases": ["message"]},
+    "commit_message": {"type": "str", "default": "", "aliases": ["comment"]},
     "change": {"type": "list", "elements": "str", "default": [], "aliases": ["changes"]},
     "pause": {"type": "bool", "default": True},
 }
