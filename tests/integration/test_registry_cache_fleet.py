@@ -4,13 +4,15 @@
 
 """Fifty cold hosts at once: what leaves the origin without a cache, through nginx, through a seeded docker-registry.
 
-``REGISTRY_CACHE_LAYER_MIB=20`` runs it at full size; the ratios hold at any.
+``REGISTRY_CACHE_LAYER_MIB=20`` runs it at full size; the ratios hold at any. ``REGISTRY_CACHE_ROLLOUT_HOSTS=50``
+rolls out to so many hosts, through both kinds of cache, instead of four through the one that needs the order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import os
 import tempfile
 import threading
@@ -22,6 +24,8 @@ import pytest
 from ansible_collections.fleet.images.tests.integration.test_registry_cache import Answering, Cache, serving
 from ansible_collections.fleet.images.tests.support.forked_module import run_forked
 from ansible_collections.fleet.images.tests.support.images import MadeImage, make_image, push
+from ansible_collections.fleet.images.tests.support.lifecycle import Host
+from ansible_collections.fleet.images.tests.support.playbook import run_playbook
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy
 from ansible_collections.fleet.images.tests.support.registry import Registry
 
@@ -31,6 +35,8 @@ if t.TYPE_CHECKING:
 HOSTS = 50
 LAYER_BYTES = int(os.environ.get("REGISTRY_CACHE_LAYER_MIB", "2")) << 20
 CONTENT = "/blobs/|/manifests/"
+ROLLOUT_HOSTS = int(os.environ.get("REGISTRY_CACHE_ROLLOUT_HOSTS", "4"))
+BOUNDS = {"registry": 2.05, "nginx": 1.05} if ROLLOUT_HOSTS > 4 else {"registry": 2.05}
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +115,29 @@ def test_through_a_seeded_docker_registry_the_origin_sends_the_image_twice(
         pull_on_all(cache.registry.host, image)
     ratio = origin.bytes_sent(path=CONTENT) / content_bytes(image)
     assert 1 <= ratio <= 2.05
+
+
+@pytest.mark.parametrize("kind", sorted(BOUNDS))
+def test_a_rollout_through_a_cache_costs_the_origin_no_more_however_many_hosts_follow_the_canary(
+    kind: str, origin: CountingProxy, image: MadeImage, public: Path, tmp_path: Path
+) -> None:
+    cache, name = Cache(kind, public, upstream=origin.url).set_up(), f"{origin.host}/fleet/app:latest"
+    mirrors = [{"registry": origin.host, "location": cache.registry.host}]
+    store = {"engine": "layout", "store": f"{tmp_path}/{{{{ inventory_hostname }}}}"}
+    given = {"fleet_images": [{"image": name}], "fleet_images_options": {**store, "mirrors": mirrors}}
+    hosts = [f"host{number}" for number in range(ROLLOUT_HOSTS)]
+    with cache.started():
+        done = run_playbook(
+            [{"name": "Roll out", "ansible.builtin.import_playbook": "fleet.images.rollout"}],
+            tmp_path / "home",
+            inventory="".join(f"{host} ansible_connection=local\n" for host in hosts),
+            arguments=["-e", json.dumps(given)],
+            environment={"ANSIBLE_PIPELINING": "true"},
+            timeout=60 * ROLLOUT_HOSTS,
+        )
+    assert done.returncode == 0, done.output
+    assert [Host(tmp_path / host).names() for host in hosts] == [{name: image.digest}] * ROLLOUT_HOSTS
+    assert 1 <= origin.bytes_sent(path=CONTENT) / content_bytes(image) <= BOUNDS[kind]
 
 
 def test_hosts_that_name_the_cache_as_a_mirror_fetch_nothing_from_the_origin_once_it_is_warm(

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import typing as t
 from contextlib import ExitStack
 
@@ -62,6 +64,17 @@ class Fleet:
         assert isinstance(document, dict)
         return document
 
+    def kept(self, host: str) -> dict[str, str]:
+        """Return the names that keep something for the way back, with what they lead to."""
+        return {
+            name: digest for name, digest in Host(self.folder / host).names().items() if name.startswith("previous.")
+        }
+
+    def age_blobs(self) -> None:
+        """Let nobody have touched a blob for so long that it goes with its last name."""
+        for path in self.folder.glob("*/blobs/sha256/*"):
+            os.utime(path, (1, 1))
+
     def has_no_stores(self) -> bool:
         """Say whether no host was touched ever."""
         return not any((self.folder / name).exists() for name in HOSTS)
@@ -111,14 +124,29 @@ def test_a_fleet_is_planned_changed_wave_by_wave_reported_and_rolled_back(fleet:
     assert rested.output.count("changed=0") == len(HOSTS)
     assert fleet.proxy.exchanges() == []
 
-    moved = fleet.roll_out()
+    fleet.age_blobs()
+    lines = {"db1": "db1 ansible_connection=local fleet_images_keep_days=0"}
+    keeping = {"keep_days": 7, "state_options": {"unlisted": "remove"}}
+    moved = fleet.roll_out(lines=lines, **keeping)
     assert moved.returncode == 0, moved.output
     assert fleet.digests() == [TWO.digest] * len(HOSTS)
+    assert [list(fleet.kept(name).values()) for name in HOSTS] == [[ONE.digest]] * 3 + [[]]
+    index = fleet.folder / "canary" / "index.json"
+    index.write_text(
+        re.sub(r"until-[0-9-]{10}", "until-2026-01-31", index.read_text(encoding="utf-8")), encoding="utf-8"
+    )
     fleet.proxy.reset()
-    undone = fleet.roll_out(frozen=True, lock="before.lock.json")
+    undone = fleet.roll_out(frozen=True, lock="before.lock.json", lines=lines, **keeping)
     assert undone.returncode == 0, undone.output
     assert fleet.digests() == [ONE.digest] * len(HOSTS)
-    assert fleet.proxy.bytes_sent(path="/blobs/") == 0
+    fetched = [blob.digest for blob in ONE.layers if fleet.proxy.count(path=f"/blobs/{blob.digest}")]
+    assert fleet.proxy.bytes_sent(path="/blobs/") <= sum(len(blob.data) for blob in (ONE.config, *ONE.layers))
+    assert fetched == [blob.digest for blob in ONE.layers], "db1 keeps nothing and fetches all of it"
+    assert [sorted(fleet.kept(name).values()) for name in HOSTS] == [
+        [TWO.digest],
+        *[sorted((ONE.digest, TWO.digest))] * 2,
+        [],
+    ]
 
 
 def test_what_fails_stops_the_waves_is_named_and_can_be_resumed(fleet: Fleet) -> None:
@@ -160,8 +188,8 @@ def test_a_host_that_cannot_be_reached_stops_all_before_any_is_touched_or_is_lef
     stopped = fleet.roll_out(lines=away)
     assert stopped.returncode != 0
     assert fleet.has_no_stores()
-    told = stopped.of("fleet.images.images : Stop before anything is touched", host="db1").result["msg"]
-    assert told.startswith("No host was touched, because db1 cannot be planned: ")
+    told = stopped.of("fleet.images.images : Stop before anything is touched").result["msg"]
+    assert told.startswith("No host was touched, because these cannot be planned:\ndb1 failed: ")
     assert told.endswith("Run again when the host can be reached, or leave it out with --limit.")
 
     canary = fleet.roll_out(lines={"canary": AWAY}, max_fail_percentage=50)
