@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 HOSTS = ("canary", "web1", "web2", "db1")
 ONE = make_image({"v": b"1"}, seed=71, layers=2, random_bytes=20_000)
 TWO = make_image({"v": b"2"}, seed=72, layers=2, random_bytes=20_000)
-AWAY = "canary ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh"
+AWAY = "ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh"
 STATE = "Bring the host to its images"
 
 
@@ -118,12 +118,6 @@ def test_a_fleet_is_planned_changed_wave_by_wave_reported_and_rolled_back(fleet:
 
     (fleet.home / "before.lock.json").write_bytes((fleet.home / "images.lock.json").read_bytes())
     fleet.repository.push("1", TWO)
-    fleet.proxy.reset()
-    rested = fleet.roll_out(frozen=True)
-    assert rested.returncode == 0, rested.output
-    assert rested.output.count("changed=0") == len(HOSTS)
-    assert fleet.proxy.exchanges() == []
-
     fleet.age_blobs()
     lines = {"db1": "db1 ansible_connection=local fleet_images_keep_days=0"}
     keeping = {"keep_days": 7, "state_options": {"unlisted": "remove"}}
@@ -184,18 +178,13 @@ def test_what_fails_stops_the_waves_is_named_and_can_be_resumed(fleet: Fleet) ->
 
 
 def test_a_host_that_cannot_be_reached_stops_all_before_any_is_touched_or_is_left_out(fleet: Fleet) -> None:
-    away = {"db1": AWAY.replace("canary", "db1")}
+    away = {"db1": f"db1 {AWAY}"}
     stopped = fleet.roll_out(lines=away)
     assert stopped.returncode != 0
     assert fleet.has_no_stores()
     told = stopped.of("fleet.images.images : Stop before anything is touched").result["msg"]
     assert told.startswith("No host was touched, because these cannot be planned:\ndb1 failed: ")
     assert told.endswith("Run again when the host can be reached, or leave it out with --limit.")
-
-    canary = fleet.roll_out(lines={"canary": AWAY}, max_fail_percentage=50)
-    assert canary.returncode != 0
-    assert fleet.has_no_stores()
-    assert "canary failed: " in canary.output
 
     tolerated = fleet.roll_out(lines=away, max_fail_percentage=25)
     assert tolerated.returncode != 0
