@@ -128,7 +128,7 @@ def test_every_scenario_is_tested() -> None:
 def test_a_scenario_goes_its_whole_way_and_leaves_nothing(molecule: Molecule) -> None:
     with molecule.running("test") as process:
         fleet = molecule.fleet_of(process)
-        process.wait(900)
+        process.wait(1800)
     assert process.returncode == 0, molecule.said
     assert re.search(r"actions=7 +successful=7 ", molecule.said), molecule.said
     assert left_of(fleet) == []
