@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way back of a rollout on every engine: what has a further name is not fetched again (docs/decisions/0020)."""
+"""The way back of a rollout on every engine: what has a further name is not fetched again (docs/decisions/0019)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ansible_collections.fleet.images.plugins.module_utils.build.base import Bui
 from ansible_collections.fleet.images.plugins.module_utils.model.build_order import BuildOrder
 from ansible_collections.fleet.images.tests.integration.built_images import HERE, native
 from ansible_collections.fleet.images.tests.support.build_contexts import context_of
-from ansible_collections.fleet.images.tests.support.docker_engine import engine_at
+from ansible_collections.fleet.images.tests.support.docker_engine import builds_of, engine_at
 from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, start_dockerd
 
 if t.TYPE_CHECKING:
@@ -63,7 +63,7 @@ def by_docker(daemon: Dockerd, dockerfile: str, *, builder: str) -> dict[str, Ro
     """Return what is in the one layer that a builder of Docker makes."""
     engine = engine_at(daemon.address)
     order = ORDER._replace(needs_buildkit=builder == "BuildKit")
-    built = engine.build(order, context=context_of({"Dockerfile": dockerfile, "x.tar": archive()}))
+    built = builds_of(engine).build(order, context=context_of({"Dockerfile": dockerfile, "x.tar": archive()}))
     engine.close()
     assert built.builder == builder
     with tarfile.open(fileobj=io.BytesIO(daemon.cli("save", str(built.identity.config_digest)))) as saved:

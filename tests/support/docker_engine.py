@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleet.images.plugins.module_utils.engines.docker import DockerEngine
+from ansible_collections.fleet.images.plugins.module_utils.engines.docker_build import DockerBuilds
 from ansible_collections.fleet.images.plugins.module_utils.wire.engine_socket import EngineConnection, EngineEndpoint
 
 if t.TYPE_CHECKING:
@@ -30,3 +31,8 @@ def engine_at(
         api_version=api_version,
         credentials=lambda reference: credential,
     )
+
+
+def builds_of(engine: DockerEngine) -> DockerBuilds:
+    """Return what builds in the daemon of ``engine``."""
+    return DockerBuilds(engine.api, keeps_targets=engine.keeps_targets, credentials=lambda reference: None)

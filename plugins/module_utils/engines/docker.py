@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import typing as t
 
@@ -21,15 +20,13 @@ from .host_platform import host_platform
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from ..model.build_order import BuildOrder, Built, Context
     from ..model.fields import Fields
     from ..model.host import Container, Identity, LocalImage, Space
     from ..model.reference import ImageId, Reference
     from ..wire.credentials import Credential
     from ..wire.engine_socket import EngineConnection
     from ..wire.streams import ReadStream
-    from .base import Daemon, Engine, Heard, ImageBuilder
-    from .docker_build import DockerBuilds
+    from .base import Daemon, Engine, Heard
     from .docker_transfers import DockerTransfers
     from .loading import Loader
 
@@ -44,7 +41,7 @@ _SETTINGS = frozenset(
 
 
 class DockerEngine:
-    """Implements Engine, Daemon and ImageBuilder. Threads have connections of their own; ``close`` closes all."""
+    """Implements Engine and Daemon. Threads have connections of their own; ``close`` closes all."""
 
     name = "docker"
 
@@ -71,6 +68,10 @@ class DockerEngine:
     def api(self) -> DockerApi:
         """The daemon, for what a single module does with it."""
         return self._api
+
+    def keeps_targets(self) -> bool:
+        """Tell whether the daemon has containerd's store of images."""
+        return self._keeps_targets([])
 
     def observe(self, look: Look = Look()) -> Observed:  # noqa: B008 (immutable)
         """See Engine. One request, and one for the version before the first; what ``look`` asks for costs its own."""
@@ -181,24 +182,6 @@ class DockerEngine:
         """
         self._transfers().push(reference, image=self._held(identity, reference), deadline=deadline)
 
-    def lacks(self, order: BuildOrder) -> tuple[str, ...]:
-        """See ImageBuilder."""
-        return self._builds.lacks(order)
-
-    def builder_of(self, order: BuildOrder) -> str:
-        """See ImageBuilder."""
-        return self._builds.builder_of(order)
-
-    def build(self, order: BuildOrder, *, context: Context) -> Built:
-        """See ImageBuilder. Steps that went well stay without a name: they are the daemon's cache.
-
-        Raises:
-            PeerError: engine-build-failed.
-            UnavailableError: engine-connection-lost, engine-timeout, program-timeout.
-            UnsupportedError: buildkit-missing, build-platform.
-        """
-        return self._builds.build(order, context=context)
-
     def archive(self, identity: Identity) -> ReadStream:
         """See Archiver.
 
@@ -216,13 +199,6 @@ class DockerEngine:
         from .loading import load_into_docker
 
         load_into_docker(self._api, whole())
-
-    @functools.cached_property
-    def _builds(self) -> DockerBuilds:
-        from .docker_build import DockerBuilds
-
-        keeps_targets = functools.partial(self._keeps_targets, [])
-        return DockerBuilds(self._api, keeps_targets=keeps_targets, credentials=self._credentials)
 
     def _transfers(self) -> DockerTransfers:
         with self._opening:  # threads pull, and on Python 3.9 two of them must not import a file at the same time
@@ -297,5 +273,5 @@ def _step(told: Fields) -> Mapping[str, t.Any]:
 
 
 if t.TYPE_CHECKING:
-    _fits: tuple[type[Engine], type[Daemon], type[ImageBuilder]] = (DockerEngine, DockerEngine, DockerEngine)
+    _fits: tuple[type[Engine], type[Daemon]] = (DockerEngine, DockerEngine)
     _gives: type[Loader] = DockerEngine

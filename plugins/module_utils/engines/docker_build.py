@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from ..model.build_order import BuildOrder, Context
     from ..model.reference import Reference
     from ..wire.credentials import Credential
+    from .base import ImageBuilder
     from .docker_api import DockerApi
     from .docker_buildkit import BuildKitClient
 
@@ -38,7 +39,7 @@ _NO_CLIENT = "BuildKit is needed, and the host has no docker client that speaks 
 
 
 class DockerBuilds:
-    """ImageBuilder's methods. ``keeps_targets`` tells that the daemon has containerd's store of images."""
+    """Implements ImageBuilder. ``keeps_targets`` tells that the daemon has containerd's store of images."""
 
     def __init__(
         self,
@@ -186,3 +187,7 @@ def _query(order: BuildOrder, *, names_platform: bool) -> Iterator[tuple[str, st
         "nocache": "" if order.is_cached else "1",
     }
     yield from ((key, value) for key, value in given.items() if value)
+
+
+if t.TYPE_CHECKING:
+    _fits: type[ImageBuilder] = DockerBuilds

@@ -21,19 +21,18 @@ from .podman_transfer import PodmanTransfer
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ..model.build_order import BuildOrder, Built, Context
     from ..model.host import Container, Identity, LocalImage, Space
     from ..model.platform import Platform
     from ..model.reference import Reference
     from ..wire.credentials import Credential
     from ..wire.streams import ReadStream
-    from .base import Daemon, Engine, Heard, ImageBuilder
+    from .base import Daemon, Engine, Heard
     from .loading import Loader
     from .podman_api import Service
 
 
 class PodmanEngine:
-    """Implements Engine, Daemon and ImageBuilder. The image ID is the digest of the config.
+    """Implements Engine and Daemon. The image ID is the digest of the config.
 
     Names by digest (``repository@sha256:…``) are made by pulls only. An image that others were built on goes with its
     last name, too: they keep its layers.
@@ -139,26 +138,6 @@ class PodmanEngine:
             if self._api.find(f"/images/{image_id}/json") is None:
                 raise gone(image_id) from error
             raise
-
-    def lacks(self, order: BuildOrder) -> tuple[str, ...]:
-        """See ImageBuilder."""
-        from .podman_build import lacks
-
-        return lacks(self._api, order)
-
-    def builder_of(self, order: BuildOrder) -> str:
-        """See ImageBuilder."""
-        return self.name
-
-    def build(self, order: BuildOrder, *, context: Context) -> Built:
-        """See ImageBuilder.
-
-        Raises:
-            PeerError: engine-build-failed.
-        """
-        from .podman_build import build_image
-
-        return build_image(self._api, order, context=context)
 
     def archive(self, identity: Identity) -> ReadStream:
         """See Archiver. Of its two forms the one that is the image's own: podman would make the other's config anew.
@@ -268,5 +247,4 @@ def _bare(image_id: str) -> str:
 if t.TYPE_CHECKING:
     _fits: type[Engine] = PodmanEngine
     _transfers: type[Daemon] = PodmanEngine
-    _builds: type[ImageBuilder] = PodmanEngine
     _gives: type[Loader] = PodmanEngine

@@ -20,8 +20,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..model.build_order import BuildOrder, Context
+    from .base import ImageBuilder
     from .podman_api import PodmanApi
 
+_NAME = "podman"
 _SILENCE_SECONDS = 7 * 86400.0  # a step may print nothing for as long as it likes
 _SECRET_FILE = ".fleet-images.secret-"
 #: Docker's format: OCI's, as podman writes it, loses HEALTHCHECK, SHELL and ONBUILD.
@@ -30,37 +32,47 @@ _BLOCK = 512
 _HEREDOCS = (4, 8)
 
 
-def lacks(api: PodmanApi, order: BuildOrder) -> tuple[str, ...]:
-    """See ImageBuilder. Asks for the version only where the order has heredocs."""
-    reasons: list[str] = []
-    if order.cache_from:
-        reasons.append("cache_from: podman takes steps only from what its own --cache-to pushed, not from images")
-    if order.has_heredocs:
-        told = api.find("/version")
-        version = told.text("Version") if told is not None else ""
-        if release(version) < _HEREDOCS:
-            reasons.append(f"dockerfile: its heredocs, which podman knows from 4.8 on, and this is {version}")
-    return tuple(reasons)
+class PodmanBuilds:
+    """Implements ImageBuilder."""
 
+    def __init__(self, api: PodmanApi) -> None:
+        self._api = api
 
-def build_image(api: PodmanApi, order: BuildOrder, *, context: Context) -> Built:
-    """See ImageBuilder. What the steps of a failed build left goes, too.
+    def lacks(self, order: BuildOrder) -> tuple[str, ...]:
+        """See ImageBuilder. Asks for the version only where the order has heredocs."""
+        reasons: list[str] = []
+        if order.cache_from:
+            reasons.append("cache_from: podman takes steps only from what its own --cache-to pushed, not from images")
+        if order.has_heredocs:
+            told = self._api.find("/version")
+            version = told.text("Version") if told is not None else ""
+            if release(version) < _HEREDOCS:
+                reasons.append(f"dockerfile: its heredocs, which podman knows from 4.8 on, and this is {version}")
+        return tuple(reasons)
 
-    Raises:
-        PeerError: engine-build-failed.
-        UnavailableError: deadline-passed: podman was told to stop; engine-connection-lost.
-    """
-    log = BuildahLog()
-    try:
-        with TimeLimit(order.deadline, subject="the build") as limit:
-            said = _send(api, order, context=context, limit=limit, log=log)
-        log.finish()
-        if said or not log.image_id:
-            raise log.failure("podman", said=said, secrets=[secret.value for secret in order.secrets], subject="podman")
-    except BaseException:
-        _remove(api, log.step_images)
-        raise
-    return Built(Identity(config_digest=Digest("sha256", log.image_id)), "podman")
+    def builder_of(self, order: BuildOrder) -> str:
+        """See ImageBuilder."""
+        return _NAME
+
+    def build(self, order: BuildOrder, *, context: Context) -> Built:
+        """See ImageBuilder. What the steps of a failed build left goes, too.
+
+        Raises:
+            PeerError: engine-build-failed.
+            UnavailableError: deadline-passed: podman was told to stop; engine-connection-lost.
+        """
+        log = BuildahLog()
+        try:
+            with TimeLimit(order.deadline, subject="the build") as limit:
+                said = _send(self._api, order, context=context, limit=limit, log=log)
+            log.finish()
+            if said or not log.image_id:
+                secrets = [secret.value for secret in order.secrets]
+                raise log.failure(_NAME, said=said, secrets=secrets, subject=_NAME)
+        except BaseException:
+            _remove(self._api, log.step_images)
+            raise
+        return Built(Identity(config_digest=Digest("sha256", log.image_id)), _NAME)
 
 
 def _send(api: PodmanApi, order: BuildOrder, *, context: Context, limit: TimeLimit, log: BuildahLog) -> str:
@@ -138,3 +150,7 @@ def _remove(api: PodmanApi, image_ids: list[str]) -> None:
     for image_id in reversed(image_ids):
         with contextlib.suppress(ImagesError):
             PodmanNames(api).remove(image_id, prunes=False)
+
+
+if t.TYPE_CHECKING:
+    _fits: type[ImageBuilder] = PodmanBuilds

@@ -51,6 +51,9 @@ def load(desired: Desired, *, observed: Observed, session: Session) -> Desired:
             are told.
     """
     from .builders import load_wanted
+    from .engine_builder import engine_builder
+
+    session.builder = engine_builder(session)
 
     def loaded(item: DesiredImage, wanted: DesiredBuild) -> DesiredImage:
         options = t.cast("Mapping[str, t.Any]", wanted.spec)

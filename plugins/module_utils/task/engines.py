@@ -17,7 +17,7 @@ from .option_problems import ignored_tls
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..engines.base import Daemon, Engine, ImageBuilder
+    from ..engines.base import Daemon, Engine
     from ..engines.loading import Loader
     from ..model.reference import Reference
     from ..stores.base import ContentStore
@@ -34,8 +34,8 @@ class Opened(t.NamedTuple):
     """An engine, and what a plan needs beside it.
 
     ``content`` opens the store that its content is in, ``scratch`` makes a folder there for temporary files. With a
-    ``daemon``, which speaks to registries itself, there is no such store. ``builder`` is the engine again where it
-    builds in containers, ``archiver`` where it keeps content to itself and moves whole images. With ``keeps_index``
+    ``daemon``, which speaks to registries itself, there is no such store. ``archiver`` is the
+    engine again where it keeps content to itself and moves whole images. With ``keeps_index``
     an image comes with the index that it was chosen from.
     """
 
@@ -43,7 +43,6 @@ class Opened(t.NamedTuple):
     content: Callable[[], ContentStore]
     scratch: Callable[[], str] = lambda: ""
     daemon: Daemon | None = None
-    builder: ImageBuilder | None = None
     archiver: Loader | None = None
     keeps_index: bool = False
     close: Callable[[], None] = lambda: None
@@ -84,7 +83,7 @@ def _docker(params: Params, *, credentials: FindCredential, warn: Callable[[str]
         return EngineConnection(endpoint, timeout=options.timeout, tls=tls, start_hint=START_DOCKER)
 
     engine = DockerEngine(connect, place=str(endpoint), api_version=options.api_version, credentials=credentials)
-    return Opened(engine, _no_content, daemon=engine, builder=engine, archiver=engine, close=engine.close)
+    return Opened(engine, _no_content, daemon=engine, archiver=engine, close=engine.close)
 
 
 def _podman(params: Params, credentials: FindCredential) -> Opened:
@@ -106,7 +105,7 @@ def _podman(params: Params, credentials: FindCredential) -> Opened:
         engine.close()
         service.close()
 
-    return Opened(engine, _no_content, daemon=engine, builder=engine, archiver=engine, close=close)
+    return Opened(engine, _no_content, daemon=engine, archiver=engine, close=close)
 
 
 def _containerd(params: Params) -> Opened:

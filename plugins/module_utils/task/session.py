@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 
     from ..apply.sources import Mirrors
     from ..apply.transfer import Patience
+    from ..engines.base import ImageBuilder
     from ..plan.plan import Plan
     from ..stores.base import ContentStore
     from ..stores.registries import Registries
@@ -44,11 +45,11 @@ class Session:
         self._served: frozenset[str] = frozenset()
         self._warnings: list[str] = []
         self.defaults = naming_defaults(params)
-        self._opened = open_engine(params, credentials=self._credential, warn=self.warn)
+        self._opened = open_engine(params, credentials=self.credential, warn=self.warn)
         self.engine = self._opened.engine
         self.daemon = self._opened.daemon
         self.keeps_index = self._opened.keeps_index
-        self.builder = self._opened.builder
+        self.builder: ImageBuilder | None = None  # what builds in containers, once a build was read
         self.archiver = self._opened.archiver
         self._endings: list[Callable[[], None]] = []
 
@@ -160,7 +161,7 @@ class Session:
     def _mirror(self, reference: Reference) -> RegistryStore:
         return self.registries.mirror(reference)
 
-    def _credential(self, reference: Reference) -> Credential | None:
+    def credential(self, reference: Reference) -> Credential | None:
         """Return the log-in for a repository, for an engine that speaks to registries itself."""
         with self._opening:
             source = self._source()

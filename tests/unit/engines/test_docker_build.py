@@ -30,7 +30,7 @@ from ansible_collections.fleet.images.tests.support.build_contexts import (
     context_of,
     context_with_zeros,
 )
-from ansible_collections.fleet.images.tests.support.docker_engine import engine_at
+from ansible_collections.fleet.images.tests.support.docker_engine import builds_of, engine_at
 from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, start_dockerd
 from ansible_collections.fleet.images.tests.support.images import push_image
 from ansible_collections.fleet.images.tests.support.registry import start_registry
@@ -62,8 +62,8 @@ def engine(daemon: Dockerd) -> Iterator[DockerEngine]:
 
 def build(engine: DockerEngine, dockerfile: str, order: BuildOrder = ORDER, **files: bytes | str) -> str:
     """Return the ID of the image."""
-    assert engine.lacks(order) == ()
-    built = engine.build(order, context=context_of({"Dockerfile": dockerfile, **files}))
+    assert builds_of(engine).lacks(order) == ()
+    built = builds_of(engine).build(order, context=context_of({"Dockerfile": dockerfile, **files}))
     assert built.builder == "classic builder"
     return str(built.identity.config_digest)
 
@@ -90,7 +90,9 @@ def test_what_is_built_has_no_name_and_can_be_named_and_seen(daemon: Dockerd, en
     long = json.dumps({f"arg:{number}": "a 'quoted' \"value\", $HOME and ümlaut" for number in range(500)})
     order = ORDER._replace(labels={"images.fleet.build.key": "k1", "images.fleet.build.inputs": long})
     before = named(daemon)
-    built = engine.build(order, context=context_of({"Dockerfile": "FROM scratch\nCOPY hello /\n", "hello": "hi"}))
+    built = builds_of(engine).build(
+        order, context=context_of({"Dockerfile": "FROM scratch\nCOPY hello /\n", "hello": "hi"})
+    )
     assert named(daemon) == before
     (nameless,) = [image for image in engine.observe().images if image.id == str(built.identity.config_digest)]
     assert (nameless.names, nameless.labels) == ((), order.labels)
@@ -174,9 +176,9 @@ def test_a_failing_dockerfile_name_is_told(engine: DockerEngine) -> None:
 
 def test_a_large_context_goes_through_in_pieces(daemon: Dockerd, engine: DockerEngine) -> None:
     context = context_with_zeros("FROM shell\nCOPY zeros /\n", 48)
-    engine.lacks(ORDER)
+    builds_of(engine).lacks(ORDER)
     tracemalloc.start()
-    built = engine.build(ORDER, context=context)
+    built = builds_of(engine).build(ORDER, context=context)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -189,7 +191,7 @@ def test_a_context_that_breaks_off_builds_nothing(daemon: Dockerd, engine: Docke
         raise ConflictError("it changed", code="context-changed")
 
     with pytest.raises(ConflictError):
-        engine.build(ORDER, context=broken)
+        builds_of(engine).build(ORDER, context=broken)
     assert daemon.cli("images", "--all", "--quiet", "--filter", "label=broken") == b""
     build(engine, "FROM scratch\nLABEL whole=1\n")
 
@@ -203,7 +205,7 @@ def test_a_base_that_is_there_by_digest_is_not_asked_for(
         base = parse_reference(f"{registry.host}/base@{made.digest}")
         engine.pull(base, source=base, platform=None, deadline=None)
     context = context_of({"Dockerfile": f"FROM {base}\nCOPY Dockerfile /\n"})
-    built = engine.build(ORDER._replace(needs_buildkit=needs_buildkit), context=context)
+    built = builds_of(engine).build(ORDER._replace(needs_buildkit=needs_buildkit), context=context)
     layers = json.loads(daemon.cli("inspect", str(built.identity.config_digest)))[0]["RootFS"]["Layers"]
     assert layers[0] == json.loads(made.config.data)["rootfs"]["diff_ids"][0]
 
@@ -242,7 +244,7 @@ def test_a_base_for_another_platform_than_ordered_is_told(
 
 def test_squash_needs_a_daemon_that_can(engine: DockerEngine, tmp_path: Path) -> None:
     order = ORDER._replace(squash=True)
-    assert [lacking.partition(":")[0] for lacking in engine.lacks(order)] == ["squash"]
+    assert [lacking.partition(":")[0] for lacking in builds_of(engine).lacks(order)] == ["squash"]
     with start_dockerd(tmp_path / "experimental", arguments=["--experimental"]) as daemon:
         able = engine_at(daemon.address)
         image = build(able, "FROM scratch\nCOPY Dockerfile /a\nCOPY Dockerfile /b\n", order)

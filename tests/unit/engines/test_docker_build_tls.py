@@ -19,6 +19,7 @@ from ansible_collections.fleet.images.plugins.module_utils.wire.engine_socket im
 )
 from ansible_collections.fleet.images.tests.support.build_contexts import context_of
 from ansible_collections.fleet.images.tests.support.certificates import make_certificates, make_client_certificate
+from ansible_collections.fleet.images.tests.support.docker_engine import builds_of
 from ansible_collections.fleet.images.tests.support.dockerd import start_dockerd
 
 if t.TYPE_CHECKING:
@@ -63,8 +64,8 @@ def test_a_daemon_that_is_reached_over_tls_builds(
 ) -> None:
     engine = engine_with(EngineEndpoint("https", reached.host), reached.tls._replace(**changed))
     order = BuildOrder("Dockerfile", needs_buildkit=needs_buildkit)
-    assert engine.lacks(order) == ()
-    built = engine.build(order, context=context_of({"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"}))
+    assert builds_of(engine).lacks(order) == ()
+    built = builds_of(engine).build(order, context=context_of({"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"}))
     assert built.builder == ("BuildKit" if needs_buildkit else "classic builder")
     assert str(built.identity.config_digest) in {image.id for image in engine.observe().images}
     engine.close()
@@ -72,8 +73,8 @@ def test_a_daemon_that_is_reached_over_tls_builds(
 
 def test_a_name_that_no_client_can_be_told_is_lacking_for_buildkit_alone(reached: Reached) -> None:
     engine = engine_with(EngineEndpoint("tcp", reached.host, 2376), reached.tls._replace(hostname=NAME))
-    assert engine.lacks(BuildOrder("Dockerfile")) == ()
-    assert [row.partition(":")[0] for row in engine.lacks(BuildOrder("Dockerfile", needs_buildkit=True))] == [
-        "dockerfile"
-    ]
+    assert builds_of(engine).lacks(BuildOrder("Dockerfile")) == ()
+    assert [
+        row.partition(":")[0] for row in builds_of(engine).lacks(BuildOrder("Dockerfile", needs_buildkit=True))
+    ] == ["dockerfile"]
     engine.close()

@@ -37,7 +37,7 @@ from ansible_collections.fleet.images.tests.support.build_contexts import (
     context_of,
     context_with_zeros,
 )
-from ansible_collections.fleet.images.tests.support.docker_engine import engine_at
+from ansible_collections.fleet.images.tests.support.docker_engine import builds_of, engine_at
 from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, start_dockerd
 
 if t.TYPE_CHECKING:
@@ -76,8 +76,8 @@ def engine(daemon: Dockerd, temporary: Path) -> Iterator[DockerEngine]:
 
 def build(engine: DockerEngine, dockerfile: str, order: BuildOrder = ORDER, **files: bytes | str) -> str:
     """Return the ID of the image."""
-    assert engine.lacks(order) == ()
-    built = engine.build(order, context=context_of({"Dockerfile": dockerfile, **files}))
+    assert builds_of(engine).lacks(order) == ()
+    built = builds_of(engine).build(order, context=context_of({"Dockerfile": dockerfile, **files}))
     assert built.builder == "BuildKit"
     return str(built.identity.config_digest)
 
@@ -164,7 +164,7 @@ def test_what_is_ordered_is_heeded(daemon: Dockerd, engine: DockerEngine) -> Non
     assert ["192.0.2.7", "db.example"] in found and ["2001:db8::7", "six.example"] in found
     (nameless,) = [one for one in engine.observe().images if one.id == image]
     assert (nameless.names, nameless.labels) == ((), labels)
-    built = engine.build(order, context=context_of({"Dockerfile": text}))
+    built = builds_of(engine).build(order, context=context_of({"Dockerfile": text}))
     assert str(built.identity.config_digest) == image
     engine.tag(parse_reference("kit/made:1"), identity=built.identity, platform=None)
     assert json.loads(daemon.cli("inspect", "kit/made:1"))[0]["Config"]["Labels"] == labels
@@ -205,9 +205,9 @@ def test_what_cannot_be_built_is_told(daemon: Dockerd, engine: DockerEngine, tex
 
 def test_a_large_context_goes_through_in_pieces(daemon: Dockerd, engine: DockerEngine) -> None:
     context = context_with_zeros("FROM shell\nRUN --mount=type=bind,source=zeros,target=/z stat -c%s /z >/size\n", 48)
-    engine.lacks(ORDER)
+    builds_of(engine).lacks(ORDER)
     tracemalloc.start()
-    built = engine.build(ORDER, context=context)
+    built = builds_of(engine).build(ORDER, context=context)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -220,7 +220,7 @@ def test_a_context_that_breaks_off_builds_nothing(daemon: Dockerd, engine: Docke
         raise ConflictError("it changed", code="context-changed")
 
     with pytest.raises(ConflictError):
-        engine.build(ORDER, context=broken)
+        builds_of(engine).build(ORDER, context=broken)
     assert daemon.cli("images", "--all", "--quiet", "--filter", "label=broken") == b""
 
 
@@ -240,7 +240,11 @@ def test_a_daemon_that_dies_is_told_as_such(tmp_path: Path) -> None:
 
 def test_what_buildkit_does_not_heed_is_told(engine: DockerEngine) -> None:
     order = ORDER._replace(network="container:x", squash=True, shm_size=1 << 20)
-    assert [lacking.partition(":")[0] for lacking in engine.lacks(order)] == ["squash", "network", "shm_size"]
+    assert [lacking.partition(":")[0] for lacking in builds_of(engine).lacks(order)] == [
+        "squash",
+        "network",
+        "shm_size",
+    ]
 
 
 def test_without_a_client_for_buildkit_what_needs_it_is_told(
@@ -251,9 +255,12 @@ def test_without_a_client_for_buildkit_what_needs_it_is_told(
     podman.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     secret = ORDER._replace(secrets=(Secret("tok", VALUE),))
-    assert [engine.lacks(order)[0].partition(":")[0] for order in (ORDER, secret)] == ["dockerfile", "secrets"]
+    assert [builds_of(engine).lacks(order)[0].partition(":")[0] for order in (ORDER, secret)] == [
+        "dockerfile",
+        "secrets",
+    ]
     with pytest.raises(UnsupportedError) as raised:
-        engine.build(secret, context=context_of({"Dockerfile": "FROM scratch\nUSER 1\n"}))
+        builds_of(engine).build(secret, context=context_of({"Dockerfile": "FROM scratch\nUSER 1\n"}))
     assert raised.value.code == "buildkit-missing"
 
 

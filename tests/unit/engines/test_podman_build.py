@@ -13,6 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.engines.podman import PodmanEngine
+from ansible_collections.fleet.images.plugins.module_utils.engines.podman_build import PodmanBuilds
 from ansible_collections.fleet.images.plugins.module_utils.model.build_order import BuildOrder, Secret
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import PeerError
 from ansible_collections.fleet.images.plugins.module_utils.model.platform import Platform
@@ -78,7 +79,7 @@ def build(
         assert hidden_by == ".containerignore"
         yield from (whole[at : at + 5000] for at in range(0, len(whole), 5000))
 
-    return engine.build(order, context=pieces)
+    return PodmanBuilds(engine.api).build(order, context=pieces)
 
 
 def inspect(podman: Podman, built: Built) -> dict[str, t.Any]:
@@ -201,15 +202,15 @@ def test_a_base_known_by_its_tag_alone_is_found_by_its_digest(
 
 
 def test_images_as_caches_are_what_podman_lacks(engine: PodmanEngine) -> None:
-    assert engine.lacks(ORDER._replace(squash=True, secrets=(Secret("a", b""),), shm_size=1)) == ()
-    assert [reason.partition(":")[0] for reason in engine.lacks(ORDER._replace(cache_from=("a/b:1",)))] == [
-        "cache_from"
-    ]
+    assert PodmanBuilds(engine.api).lacks(ORDER._replace(squash=True, secrets=(Secret("a", b""),), shm_size=1)) == ()
+    assert [
+        reason.partition(":")[0] for reason in PodmanBuilds(engine.api).lacks(ORDER._replace(cache_from=("a/b:1",)))
+    ] == ["cache_from"]
 
 
 def test_a_podman_that_knows_no_heredocs_is_told_before_it_builds(podman: Podman, engine: PodmanEngine) -> None:
     version = podman.cli("version", "--format", "{{.Server.Version}}").decode().strip()
-    told = engine.lacks(ORDER._replace(has_heredocs=True))
+    told = PodmanBuilds(engine.api).lacks(ORDER._replace(has_heredocs=True))
     if tuple(map(int, version.split(".")[:2])) >= (4, 8):
         assert told == ()
         return

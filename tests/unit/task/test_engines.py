@@ -19,6 +19,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
     UnsupportedError,
 )
 from ansible_collections.fleet.images.plugins.module_utils.task import engines as module
+from ansible_collections.fleet.images.plugins.module_utils.task.engine_builder import engine_builder
 from ansible_collections.fleet.images.plugins.module_utils.task.session import Session
 from ansible_collections.fleet.images.tests.support.module import COLLECTIONS
 from ansible_collections.fleet.images.tests.unit.task import params
@@ -162,7 +163,7 @@ def test_tls_over_a_network_is_not_told() -> None:
 @pytest.mark.parametrize("engine", ["docker", "podman", "containerd", "layout"])
 def test_engines_with_a_daemon_build_themselves(engine: str, tmp_path: Path) -> None:
     session = Session(params.common(engine=engine))
-    assert (session.builder is None) == (session.daemon is None) == (engine in ("containerd", "layout"))
+    assert (engine_builder(session) is None) == (session.daemon is None) == (engine in ("containerd", "layout"))
     session.close()
 
 
