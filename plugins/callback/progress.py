@@ -71,15 +71,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
         self._tracks: dict[str, Track] = {}
         self._busy: set[str] = set()
         self._lock = threading.RLock()  # a signal may come while it is held, and what it says is written
-        self._ended = threading.Event()
+        self._ended = threading.Event()  # another one for each playbook of the command line
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
         """Begin to follow, before the first worker that has something to tell."""
         if self._screen is not None or not _tells(task) or not self._is_watched():
             return
         open_feed()
-        self._screen = Screen()
-        threading.Thread(target=self._draw, args=(self._screen,), daemon=True).start()
+        self._screen, self._ended = Screen(), threading.Event()
+        threading.Thread(target=self._draw, args=(self._screen, self._ended), daemon=True).start()
         atexit.register(self._end)
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
@@ -130,10 +130,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
             if self._tracks.pop(name, None) is not None and not self._tracks:
                 self._screen.close()
 
-    def _draw(self, screen: Screen) -> None:
-        while not self._ended.wait(_INTERVAL_SECONDS):
+    def _draw(self, screen: Screen, ended: threading.Event) -> None:
+        while not ended.wait(_INTERVAL_SECONDS):
             with self._lock:
-                if self._ended.is_set():
+                if ended.is_set():
                     return
                 for progress in received():
                     if progress.host not in self._busy:
@@ -151,8 +151,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
             self._ended.set()
             close_feed()
             self._tracks.clear()
+            self._busy.clear()
             if self._screen is not None:
                 self._screen.close()
+            self._screen = None
 
 
 def _tells(task: t.Any) -> bool:

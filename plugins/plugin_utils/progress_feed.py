@@ -14,7 +14,8 @@ import json
 import socket
 import typing as t
 
-_LIMIT_BYTES = 4096
+_LIMIT_BYTES = 4096  # of what a host says
+_MESSAGE_BYTES = 8 * _LIMIT_BYTES  # each byte that is no text takes six, and hosts have names
 _ENDS: list[tuple[socket.socket, socket.socket]] = []  # at most one pair: where workers write, and where they are read
 
 
@@ -57,9 +58,12 @@ def is_open() -> bool:
 
 def tell(host: str, said: bytes) -> None:
     """Pass on what a host said of itself; when nobody reads fast enough it is lost, and the next will do."""
+    message = json.dumps([host, said[:_LIMIT_BYTES].decode("ascii", "replace")]).encode("ascii")
+    if len(message) > _MESSAGE_BYTES:
+        return
     for writing, _reading in _ENDS:
         with contextlib.suppress(OSError):
-            writing.send(json.dumps([host, said.decode("ascii", "replace")]).encode("ascii"))
+            writing.send(message)
 
 
 def received() -> list[Progress]:
@@ -68,7 +72,7 @@ def received() -> list[Progress]:
     for _writing, reading in _ENDS:
         with contextlib.suppress(BlockingIOError):
             while True:
-                host, said = json.loads(reading.recv(4 * _LIMIT_BYTES))
+                host, said = json.loads(reading.recv(_MESSAGE_BYTES))
                 progress = parse_progress(host, said)
                 if progress is not None:
                     found.append(progress)
@@ -82,7 +86,7 @@ def parse_progress(host: str, said: str) -> Progress | None:
     """
     try:
         row = json.loads(said[:_LIMIT_BYTES])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict) or not isinstance(row.get("image"), str):
         return None

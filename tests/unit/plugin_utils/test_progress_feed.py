@@ -57,6 +57,15 @@ def test_what_nobody_reads_is_lost_and_nobody_waits() -> None:
     assert received()[0].fetched == 0
 
 
+@pytest.mark.usefixtures("feed")
+@pytest.mark.parametrize("noise", [b"\xff" * 9000, b"[" * 9000, b'{"image":' * 1000, b"\0" * 9000])
+def test_noise_of_one_host_hides_no_other(noise: bytes) -> None:
+    tell("web1", noise)
+    tell("x" * 100_000, said().encode())
+    tell("web2", said().encode())
+    assert [progress.host for progress in received()] == ["web2"]
+
+
 def test_without_a_feed_nothing_is_said() -> None:
     assert not is_open()
     tell("web1", said().encode())

@@ -59,6 +59,11 @@ def test_tasks_that_pull_are_followed(case: Case, action: str) -> None:
     assert not is_open()
 
 
+def test_the_next_playbook_of_the_command_line_is_followed_too(case: Case) -> None:
+    assert case.starts()
+    assert case.starts()
+
+
 @pytest.mark.parametrize("action", ["ansible.builtin.command", "fleet.images.image_info", "example.other.image"])
 def test_other_tasks_are_not_followed(case: Case, action: str) -> None:
     assert not case.starts(action)
