@@ -30,7 +30,7 @@ class Cached(t.NamedTuple):
 
 
 def forgettable(folder: str, *, grace_seconds: float) -> list[Cached]:
-    """Return what in the cache ``folder`` nobody wrote or used for ``grace_seconds``, sorted; nothing without a folder.
+    """Return what in the cache ``folder`` nobody wrote or used for ``grace_seconds``, sorted; nothing where it is "".
 
     A fetched context is young again whenever a build uses it. What cannot be seen is left out.
     """
@@ -54,9 +54,11 @@ def forget(cached: Cached) -> None:
 
 
 def _entries(folder: str) -> Iterator[str]:
+    if not folder:  # "contexts" would be a folder of whoever started this
+        return
     for place, ending in ((folder, _STATES), (os.path.join(folder, _FETCHED), "")):
         with contextlib.suppress(OSError):
-            yield from (os.path.join(place, name) for name in os.listdir(place) if place and name.endswith(ending))
+            yield from (os.path.join(place, name) for name in os.listdir(place) if name.endswith(ending))
 
 
 def _size_below(folder: str) -> int:
