@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import typing as t
 
 from ..module_utils.model.errors import InputError, Problem
+from ..module_utils.wire.durable import replacing
 from .report_document import VERSION
 from .report_html import render
 from .report_texts import json_of, junit_of, markdown_of, prometheus_of
@@ -80,15 +80,8 @@ def write_file(path: str, text: str) -> None:
     """
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=".report-", dir=os.path.dirname(path))
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(partial, 0o644)
-            os.replace(partial, path)
-        except BaseException:
-            os.unlink(partial)
-            raise
+        with replacing(path, mode=0o644) as file:
+            file.write(text.encode("utf-8", "replace"))  # hosts may say half a character
     except OSError as error:
         raise InputError(
             f"The report {path} cannot be written",
