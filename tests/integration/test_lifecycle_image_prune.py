@@ -62,6 +62,19 @@ def test_the_bytes_announced_are_those_that_go(pruned: Host, repository: Reposit
     assert (pruned.blobs(), pruned.names()) == (set(), {})
 
 
+def test_what_is_not_listed_any_more_announces_its_bytes_too(pruned: Host, repository: Repository) -> None:
+    images = {tag: make_image({"v": tag.encode()}, layers=2) for tag in ("1", "2")}
+    for tag, image in images.items():
+        repository.push(tag, image)
+        pruned.do("image_pull", name=f"{repository}:{tag}")
+    make_old(pruned.store)
+    before = on_disk(pruned.store)
+    done = pruned.settle("image_state", images=[{"image": f"{repository}:1"}], unlisted="remove")
+    assert done["space_reclaimed"] == before - on_disk(pruned.store) > 0
+    assert done["diff"]["prepared"].startswith("Plan: 1 to untag; ")
+    assert "move" not in done["diff"]["prepared"]
+
+
 def test_young_bytes_stay_and_are_not_promised(pruned: Host, repository: Repository) -> None:
     repository.push("1", make_image({"v": b"1"}))
     pruned.do("image_pull", name=f"{repository}:1")

@@ -15,6 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..apply.outcome import Outcome
 from ..model.errors import InputError
 from ..model.reference import Reference
+from ..plan.actions import Untag
 from ..plan.planner import plan_images
 from ..plan.questions import Answers, ask, look_for
 from .check_mode import is_plan_only
@@ -134,10 +135,18 @@ def converge(
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
         answers = builds.with_written(desired, answers=answers)
     plan = plan_images(desired, observed, answers=answers)
+    plan = plan._replace(frees=_freed(plan, observed, session=session))
     session.check_room(plan)
     outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builds)
     warnings = [*plan.warnings, *outcome.warnings, *session.warnings()]
     return report(plan, outcome=outcome, engine=session.engine), warnings
+
+
+def _freed(plan: Plan, observed: Observed, *, session: Session) -> int:
+    """Return the bytes, at most, of images that go with their last name; what a tag that moves leaves is not in it."""
+    deleted = {image_id for action in plan.actions if isinstance(action, Untag) for image_id in action.deletes}
+    going = [image for image in observed.images if image.id in deleted]
+    return session.engine.freeable(going) if going else 0
 
 
 def _answers(questions: Questions, session: Session) -> Answers:

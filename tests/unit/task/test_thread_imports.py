@@ -24,9 +24,9 @@ _BY_ONE_THREAD = {
     f"{_PACKAGE}.stores.containerd_import",  # images are named one after the other
     f"{_PACKAGE}.engines.containerd_details",  # the host is read by one thread
     f"{_PACKAGE}.engines.docker_transfers",  # threads take turns at importing it
-    f"{_PACKAGE}.engines.docker_build",  # builds run one after the other
-    f"{_PACKAGE}.engines.docker_buildkit",
-    f"{_PACKAGE}.engines.podman_build",
+    f"{_PACKAGE}.engines.docker_buildkit",  # builds run one after the other
+    f"{_PACKAGE}.engines.loading",  # archives are loaded one after the other
+    f"{_PACKAGE}.engines.docker_progress",  # with the two that threads take turns at
     f"{_PACKAGE}.engines.podman_names",  # loaded with the engine
 }
 
