@@ -308,11 +308,12 @@ error:
       sample: []
 """
 
-from ..module_utils.task.info import run_info
+from ..module_utils.task.frame import run_work
+from ..module_utils.task.info import INFO, info
 
 
 def main() -> None:
-    run_info()
+    run_work(info, options=INFO)
 
 
 if __name__ == "__main__":

@@ -231,12 +231,14 @@ error:
       sample: {}
 """
 
+from ..module_utils.task.frame import run_work
 from ..module_utils.task.options import NAMES
-from ..module_utils.task.sign import SIGN, run_sign
+from ..module_utils.task.sign import SIGN, sign
 
 
 def main() -> None:
-    run_sign(
+    run_work(
+        sign,
         options={**NAMES, **SIGN},
         mutually_exclusive=[("private_key", "private_key_path")],
         required_one_of=[("private_key", "private_key_path")],

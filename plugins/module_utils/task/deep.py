@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
 
 from ..model.descriptor import UNKNOWN_SIZE, Descriptor
@@ -62,11 +61,9 @@ def _opener(params: Params, *, engine: str) -> OpenBlob:
 
 def _containerd_opener(params: Params) -> OpenBlob:
     from ..stores.content_graph import blob_not_found
-    from ..wire.ctr import Ctr
-    from .engine_options import containerd_options
+    from .engine_options import containerd_client
 
-    options = containerd_options(params, os.environ)
-    ctr = Ctr(options.address, namespace=options.namespace, executable=options.executable, timeout=options.timeout)
+    ctr = containerd_client(params)
     held = ctr.content()
 
     def open_blob(digest: Digest) -> ReadStream:

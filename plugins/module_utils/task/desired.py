@@ -10,7 +10,7 @@ import typing as t
 
 from ..model.reference import ImageId, Reference
 from ..plan.desired import Desired, DesiredBuild, DesiredImage, Share
-from .reader import Reader, is_no, pull_policy
+from .reader import Reader, entries, is_no, pull_policy
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def read_pull(params: Params) -> Desired:
     platform, policy = reader.platform(params["platform"], "platform"), pull_policy(params["pull"])
     items = [
         DesiredImage(path, reader.names(text, path), pull=policy, platform=platform)
-        for path, text in _named(params)
+        for path, text in entries(params["name"], "name")
     ]
     images = _without_contradictions(reader, items)
     reader.finish()
@@ -69,7 +69,7 @@ def read_push(params: Params) -> Desired:
             "repository", "it is for one image, and name lists several", fix="use a task or an images[] entry for each"
         )
     items = []
-    for path, text in _named(params):
+    for path, text in entries(params["name"], "name"):
         source = reader.image(text, path)
         own = () if targets else reader.own_name(source, path)
         if source and not (targets or own):
@@ -83,7 +83,8 @@ def read_push(params: Params) -> Desired:
 def read_rmi(params: Params) -> Desired:
     """Return what ``image_rmi`` wants."""
     reader = Reader(params)
-    items = [DesiredImage(path, reader.image(text, path), is_present=False) for path, text in _named(params)]
+    named = entries(params["name"], "name")
+    items = [DesiredImage(path, reader.image(text, path), is_present=False) for path, text in named]
     in_use: InUse = params["in_use"] or ("untag" if params["force"] else "fail")
     if params["force"] and in_use != "untag":
         reader.problem("force", f"it means in_use: untag, and in_use is {in_use}", fix=_KEEP_ONE)
@@ -109,12 +110,6 @@ def read_build(params: Params) -> Desired:
     _tell_shared_outputs(reader, [item])
     reader.finish()
     return Desired((item._replace(push=item.push + (item.tags if params["push"] is True else ())),))
-
-
-def _named(params: Params) -> list[tuple[str, str]]:
-    """Return path and text of each entry of the option ``name``."""
-    texts = params["name"]
-    return [("name" if len(texts) == 1 else f"name[{at}]", text) for at, text in enumerate(texts)]
 
 
 def _read_item(reader: Reader, row: Params, *, path: str, params: Params) -> DesiredImage | None:

@@ -17,6 +17,8 @@ from .option_problems import TLS, is_given, is_network
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..wire.ctr import Ctr
+
     Params = Mapping[str, t.Any]
 
 DOCKER_ADDRESS = "unix:///var/run/docker.sock"
@@ -117,6 +119,18 @@ def containerd_options(params: Params, environ: Mapping[str, str]) -> Containerd
     options = ContainerdOptions(address, namespace, params["executable"] or "ctr", given.timeout())
     given.finish()
     return options
+
+
+def containerd_client(params: Params) -> Ctr:
+    """Return what runs ``ctr`` as the options say; it asks nothing yet.
+
+    Raises:
+        InputError: a variable cannot be read.
+    """
+    from ..wire.ctr import Ctr
+
+    options = containerd_options(params, os.environ)
+    return Ctr(options.address, namespace=options.namespace, executable=options.executable, timeout=options.timeout)
 
 
 class _Given:

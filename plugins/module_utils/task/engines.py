@@ -34,9 +34,9 @@ class Opened(t.NamedTuple):
     """An engine, and what a plan needs beside it.
 
     ``content`` opens the store that its content is in, ``scratch`` makes a folder there for temporary files. With a
-    ``daemon``, which speaks to registries itself, there is no such store. ``archiver`` is the
-    engine again where it keeps content to itself and moves whole images. With ``keeps_index``
-    an image comes with the index that it was chosen from.
+    ``daemon``, which speaks to registries itself, there is no such store. ``archiver`` is the engine again where it
+    keeps content to itself and moves whole images. With ``keeps_index`` an image comes with the index that it was
+    chosen from.
     """
 
     engine: Engine
@@ -111,11 +111,9 @@ def _podman(params: Params, credentials: FindCredential) -> Opened:
 def _containerd(params: Params) -> Opened:
     from ..engines.containerd import ContainerdEngine
     from ..stores.containerd import ContainerdStore
-    from ..wire.ctr import Ctr
-    from .engine_options import containerd_options
+    from .engine_options import containerd_client
 
-    options = containerd_options(params, os.environ)
-    ctr = Ctr(options.address, namespace=options.namespace, executable=options.executable, timeout=options.timeout)
+    ctr = containerd_client(params)
     folder = os.path.join(params["store"] or default_store(), "staging")
     opened: list[ContainerdStore] = []  # one for all: what it brings into containerd, it takes out of its directory
 

@@ -6,16 +6,11 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
-
-from ansible.module_utils.basic import AnsibleModule
 
 from ..model.errors import NotFoundError
 from ..model.host import Look
 from ..model.reference import ImageId, Reference
-from .failure import failures_told
-from .options import COMMON
 from .reader import Reader
 from .session import Session
 
@@ -41,20 +36,14 @@ class Asked(t.NamedTuple):
     candidates: tuple[Reference | ImageId, ...]
 
 
-def run_info() -> None:
-    """Run the module that reads. Ends the process, as modules do."""
-    module = AnsibleModule(argument_spec={**COMMON, **INFO}, supports_check_mode=True)
-    started = time.monotonic()
-    with failures_told(module):
-        asked = read_names(module.params)
-        session = Session(module.params)
-        try:
-            result = inform(asked, params=module.params, session=session)
-        finally:
-            session.close()
-        for warning in session.warnings():
-            module.warn(warning)
-        module.exit_json(changed=False, **result, elapsed=round(time.monotonic() - started, 3))
+def info(params: Mapping[str, t.Any], *, is_dry: bool) -> tuple[dict[str, t.Any], list[str]]:
+    """Read what the options of ``image_info`` ask for, which changes nothing, ``is_dry`` or not. See Work."""
+    asked = read_names(params)
+    session = Session(params)
+    try:
+        return {"changed": False, **inform(asked, params=params, session=session)}, session.warnings()
+    finally:
+        session.close()
 
 
 def read_names(params: Mapping[str, t.Any]) -> list[Asked]:

@@ -14,7 +14,7 @@ from ..model.reference import ImageId, Reference
 from ..plan.archives import Load
 from .archive_files import check_path, reading, spool_folder
 from .bringing import Brought, bring
-from .reader import Reader
+from .reader import Reader, entries
 from .session import Session
 
 if t.TYPE_CHECKING:
@@ -85,14 +85,12 @@ def _read(params: Params) -> _Asked:
         )
     reader = Reader(params)
     check_path(reader, params["path"], option="path")
-    texts = params["name"] or ()
-    paths = ["name" if len(texts) == 1 else f"name[{at}]" for at in range(len(texts))]
     asked = _Asked(
-        [(path, text, reader.image(text, path)) for path, text in zip(paths, texts)],
+        [(path, text, reader.image(text, path)) for path, text in entries(params["name"], "name")],
         reader.new_names(params["repository"], "repository"),
         reader.platform(params["platform"], "platform"),
     )
-    if asked.repository and len(texts) > 1:
+    if asked.repository and len(asked.names) > 1:
         reader.problem("repository", "it is for one image, and name lists several", fix="use a task for each")
     reader.finish()
     return asked

@@ -147,6 +147,12 @@ class Reader:
         self.problem(path, f"{error.what}: {error.why}" if error.why else error.what, fix=error.fix)
 
 
+def entries(texts: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
+    """Return path and text of each entry of a list; one that stands alone goes by its option."""
+    found = list(texts or ())
+    return [(option if len(found) == 1 else f"{option}[{at}]", text) for at, text in enumerate(found)]
+
+
 def is_no(value: object) -> bool:
     """Tell whether ``value`` is what Ansible takes for false, or nothing at all."""
     return str(value).lower() in _NO

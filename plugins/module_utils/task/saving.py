@@ -23,7 +23,7 @@ from ..model.reference import ImageId, Reference
 from ..plan.archives import Contained, Wanted, plan_save
 from ..plan.questions import damage_of
 from .archive_files import check_folder, check_path, not_an_archive, reading, replace
-from .reader import Reader
+from .reader import Reader, entries
 from .report import report
 from .session import Session
 
@@ -58,9 +58,7 @@ def _read(params: Params) -> tuple[list[Asked], Platform | None]:
     """
     reader = Reader(params)
     check_path(reader, params["path"], option="path")
-    texts = params["name"]
-    paths = ["name" if len(texts) == 1 else f"name[{at}]" for at in range(len(texts))]
-    asked = [(path, text, reader.image(text, path)) for path, text in zip(paths, texts)]
+    asked = [(path, text, reader.image(text, path)) for path, text in entries(params["name"], "name")]
     platform = reader.platform(params["platform"], "platform")
     reader.finish()
     return asked, platform
@@ -86,11 +84,9 @@ def _documents(params: Params, *, session: Session) -> ReadDocument | None:
     if session.archiver is not None:
         return None
     if session.engine.name == "containerd":
-        from ..wire.ctr import Ctr
-        from .engine_options import containerd_options
+        from .engine_options import containerd_client
 
-        options = containerd_options(params, os.environ)
-        ctr = Ctr(options.address, namespace=options.namespace, executable=options.executable, timeout=options.timeout)
+        ctr = containerd_client(params)
         return lambda descriptor: ctr.document(descriptor.digest)
     from pathlib import Path
 

@@ -2,20 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Signing, from options to result: the module's frame."""
+"""Signing: the options of the module, and its work."""
 
 from __future__ import annotations
 
-import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
-from .check_mode import is_plan_only
-from .failure import failures_told
-from .options import COMMON
-
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .options import Spec
 
 #: Beside NAMES.
@@ -28,14 +23,8 @@ SIGN: Spec = {
 }
 
 
-def run_sign(*, options: Spec, **rules: t.Any) -> None:
-    """Run the module that signs. ``rules`` go to AnsibleModule. Ends the process, as modules do."""
-    module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True, **rules)
-    started = time.monotonic()
-    with failures_told(module):
-        from .signing import sign_images
+def sign(params: Mapping[str, t.Any], *, is_dry: bool) -> tuple[dict[str, t.Any], list[str]]:
+    """Let the images that the options of ``image_sign`` name be signed. See Work."""
+    from .signing import sign_images
 
-        result, warnings = sign_images(module.params, is_dry=is_plan_only(module))
-        for warning in warnings:
-            module.warn(warning)
-        module.exit_json(**result, elapsed=round(time.monotonic() - started, 3))
+    return sign_images(params, is_dry=is_dry)
