@@ -42,7 +42,8 @@ _FIELDS = ("class", "wanted", "found", "why", "bytes", "manifest", "config", "in
 _RUNS_SHOWN = 60
 _BAR, _GAP, _HEIGHT = 12, 4, 96  # of the chart, in its own units
 #: What neither a page nor who reads it should meet: controls, and marks that turn the order of what follows.
-_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0x202A, 0x202F)), "\ufffd")
+_TURNS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160), *_TURNS), "\ufffd")
 
 
 def render(report: Mapping[str, t.Any]) -> str:
@@ -238,7 +239,7 @@ def _document(report: Mapping[str, t.Any]) -> str:
         "texts": list(places),
         "signs": SIGNS,
     }
-    text = json.dumps(value, separators=(",", ":"))
+    text = json.dumps(_cleaned(value), separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
@@ -271,6 +272,15 @@ def _size(count: float) -> str:
             return f"{count:.1f} {unit}" if unit != "B" else f"{count:.0f} B"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def _cleaned(value: t.Any) -> t.Any:
+    """Return a document whose texts have nothing that the page does not have."""
+    if isinstance(value, str):
+        return value.translate(_CONTROLS)
+    if isinstance(value, dict):
+        return {key: _cleaned(part) for key, part in value.items()}
+    return [_cleaned(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _text(value: object) -> str:

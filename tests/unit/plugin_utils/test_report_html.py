@@ -38,7 +38,7 @@ HOSTILE = [
     "\u2028\u2029",
 ]
 #: Names without what the page replaces.
-TURNING = "\u202a\u202b\u202c\u202d\u202e"
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=TURNING), min_size=1)
 #: Elements that are not closed.
 VOID = {"meta", "input", "rect"}
@@ -174,8 +174,9 @@ def test_whatever_a_name_is_the_parser_reads_it_back(names: list[str]) -> None:
 
 
 def test_what_cannot_be_written_or_shown_does_not_stand_in_the_page() -> None:
-    page = render(fleet(["a\0\x1b[2J\x85:1"], ["web\udc80\u202e1"]))
-    assert not set("\0\x1b\x85\u202e") & set(page)
+    page = render(fleet([f"a\0\x1b[2J\x85{TURNING}:1"], [f"web\udc80{TURNING}1"]))
+    read = json.loads(Page(page).texts["report"])
+    assert not {*"\0\x1b\x85", *TURNING} & {*page, *read["images"][0], *read["hosts"][0]["host"]}
     assert "<title>Images of the fleet" in page.encode("utf-8").decode()
 
 
