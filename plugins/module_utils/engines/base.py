@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from ..model.reference import Reference
     from ..wire.streams import ReadStream
 
-    Heard = Callable[[str, int | None], None]
+    Heard = Callable[[str, "int | None"], None]
 
 
 class Description(t.NamedTuple):

@@ -147,7 +147,7 @@ class _PruneDraft(Draft):
         self._note(f"(no name) {name.familiar}", before=told, after="")
         previous = image.identity.digest
         basics = (self._next_id, name, "no name", (), None, previous, told, "", 0)
-        self.actions.append(Drop(*basics, image=image, deletes=deletes))
+        self.actions.append(Drop(*basics, image, deletes))
         self.deleted.update(deletes)
         self._tell(image, self.row(image.id, target=None, first=first, cause="no name", previous=previous))
 
@@ -156,7 +156,7 @@ class _PruneDraft(Draft):
         told = size_text(leftover.size)
         self._note(leftover.place, before=told, after="")
         name = Unnamed("", leftover.place)
-        self.actions.append(Clear(self._next_id, name, leftover.what, (), None, None, told, "", 0, leftover=leftover))
+        self.actions.append(Clear(self._next_id, name, leftover.what, (), None, None, told, "", 0, leftover))
 
     def _tell(self, image: LocalImage, row: Row) -> None:
         self.images.append(image)

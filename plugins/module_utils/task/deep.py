@@ -103,6 +103,7 @@ def _given(image: LocalImage, session: Session) -> list[Damage]:
 
     if session.archiver is None:
         raise TypeError("this engine is read by digest")
+    layers: Sequence[str] = ()
     try:
         layers = session.engine.describe(image).layers
         stream = session.archiver.archive(image.identity)
