@@ -44,9 +44,10 @@ def test_what_is_no_archive_of_images_is_not_replaced_unless_it_is_said(host: La
     precious.write_bytes(b"root:x:0:0\n")
     folder.mkdir()
     (folder / "kept").write_bytes(b"1")
-    for place, code in ((precious, "archive-in-the-way"), (folder, "archive-in-the-way")):
+    os.mkfifo(tmp_path / "pipe")  # nobody writes to it
+    for place in (precious, folder, tmp_path / "pipe"):
         error = host.refuse("image_save", name="team/app:1", path=str(place))
-        assert (error["code"], error["subject"]) == (code, str(place))
+        assert (error["code"], error["subject"]) == ("archive-in-the-way", str(place))
     error = host.refuse("image_save", name="team/app:1", path=str(folder), force=True)
     assert error["code"] == "archive-in-the-way"
     assert host.refuse("image_save", name="team/app:1", path=str(tmp_path / "no" / "a.tar"))["code"] == (
@@ -69,6 +70,8 @@ def test_all_images_that_are_not_there_are_told_and_nothing_is_written(host: Lay
     assert [row["code"] for row in error["failed"].values()] == ["not-on-host", "not-on-host"]
     error = host.refuse("image_save", name=["Not A Name", "team/app:1"], path="images.tar")
     assert [row["path"] for row in error["problems"]] == ["path", "name[0]"]
+    error = host.refuse("image_save", name="team/app:1", path=f"{tmp_path}/new/")
+    assert [row["path"] for row in error["problems"]] == ["path"]
     error = host.refuse("image_save", name="team/app:1", path=str(place), platform="linux/s390x")
     assert error["code"] == "not-on-host"
     assert not place.exists()

@@ -18,7 +18,7 @@ import typing as t
 from ..model.annotations import IMAGE_NAME, INDEX_DIGEST
 from ..model.descriptor import UNKNOWN_SIZE, Descriptor
 from ..model.digest import Digest
-from ..model.errors import ImagesError, InputError, IntegrityError
+from ..model.errors import ImagesError, InputError, IntegrityError, PeerError
 from ..model.fields import Fields
 from ..model.image_config import ImageConfig, parse_config
 from ..model.index import Index
@@ -83,11 +83,14 @@ class ArchiveReader(ImageArchive):
         Raises:
             ImagesError: it is no archive of images, or parts of an image are missing.
         """
-        if self.has(INDEX_FILE):
-            return list(self._layout())
-        if not self.has(MANIFEST_FILE):
-            raise self._bad(f"it has neither {INDEX_FILE} nor {MANIFEST_FILE}")
-        return list(self._saved())
+        try:
+            if self.has(INDEX_FILE):
+                return list(self._layout())
+            if self.has(MANIFEST_FILE):
+                return list(self._saved())
+        except PeerError as error:  # as of a registry: what it says to do is for that
+            raise self._bad(f"{error.what}: {error.why}") from error
+        raise self._bad(f"it has neither {INDEX_FILE} nor {MANIFEST_FILE}")
 
     def complete(self, image: Archived, *, folder: str | None) -> BaseImage:
         """Return an image with its manifest, which is made in Docker's form, and where its bytes are.

@@ -27,9 +27,11 @@ _ROOMY = "/var/tmp"  # noqa: S108  (files without a name are made there; it is f
 
 
 def check_path(reader: Reader, path: str, *, option: str) -> None:
-    """Keep a problem with a path that is not absolute."""
+    """Keep a problem with a path that is not absolute, or that can only be a folder's."""
     if not os.path.isabs(path):
         reader.problem(option, f"{path!r} depends on where the module runs", fix="write it from / or ~ on")
+    elif path.endswith("/"):
+        reader.problem(option, f"{path!r} is the path of a folder", fix="add the name of the archive")
 
 
 def spool_folder() -> str | None:
@@ -47,7 +49,7 @@ def opened(path: str) -> Iterator[t.IO[bytes]]:
         UnavailableError: archive-unreadable.
     """
     try:
-        file = open(path, "rb")  # noqa: SIM115  (closed below)
+        file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115  (closed below)
     except FileNotFoundError as error:
         raise NotFoundError(
             f"There is no archive {path}",
@@ -127,8 +129,10 @@ def _clear(place: str) -> None:
     ours = re.compile(re.escape(f".{base}.") + r"[a-z0-9_]{8}\.partial")
     for name in os.listdir(folder):
         left = os.path.join(folder, name)
-        if ours.fullmatch(name) and os.lstat(left).st_mtime < time.time() - _LEFT_SECONDS:
-            os.unlink(left)
+        if ours.fullmatch(name):
+            with contextlib.suppress(OSError):  # another task removes it at this moment, or it is somebody else's
+                if os.lstat(left).st_mtime < time.time() - _LEFT_SECONDS:
+                    os.unlink(left)
 
 
 def not_an_archive(path: str, why: str) -> ConflictError:
@@ -138,9 +142,14 @@ def not_an_archive(path: str, why: str) -> ConflictError:
     return error
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open what may be a pipe, where opening waits for somebody to write to it, if it is not told otherwise."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _in_the_way(path: str, why: str) -> ConflictError:
     return ConflictError(
-        f"What is at {path} is no archive of images",
+        f"What is at {path} is no archive",
         code="archive-in-the-way",
         why=why,
         fix="name the path of a file",
@@ -153,6 +162,8 @@ def _unreadable(path: str, error: OSError) -> UnavailableError:
         f"The archive {path} cannot be read",
         code="archive-unreadable",
         why=f"{error.strerror or error}, as user {os.geteuid()}",
-        fix="give this user the right to read it (become: true)",
+        fix="give this user the right to read it (become: true)"
+        if isinstance(error, PermissionError)
+        else "check the path, and the disk",
         subject=path,
     )

@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ..model.errors import InputError
 from ..model.moments import parse_until
 from ..plan.pruning import Prune
-from .reader import Reader, is_no
+from .reader import Reader
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,12 +48,15 @@ def read_prune(params: Params) -> Prune:
     takes_named = bool(params["all"])
     for key in _DANGLING:
         if filters.get(key) is not None:
-            is_dangling_only = not is_no(filters[key])
+            is_dangling_only = _is_true(reader, filters[key], path=f"filters.{key}")
             if params["all"] and is_dangling_only:
                 reader.problem(f"filters.{key}", "it contradicts all", fix="keep one of the two")
             takes_named |= not is_dangling_only
     if params["keep_newest"] < 0:
         reader.problem("keep_newest", f"{params['keep_newest']} is too little", fix="give 0 or more")
+    for at, pattern in enumerate(params["protect"]):
+        if not pattern.strip():
+            reader.problem(f"protect[{at}]", "it is empty, and protects nothing", fix="write it like team/*")
     rule = Prune(
         takes_named,
         _until(reader, filters.get("until")),
@@ -62,6 +67,14 @@ def read_prune(params: Params) -> Prune:
     )
     reader.finish()
     return rule
+
+
+def _is_true(reader: Reader, value: object, *, path: str) -> bool:
+    try:
+        return bool(boolean(value, strict=True))
+    except TypeError:
+        reader.problem(path, f"{value!r} is neither true nor false", fix="write true or false")
+        return True
 
 
 def _until(reader: Reader, value: object) -> float | None:

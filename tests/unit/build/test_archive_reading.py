@@ -224,10 +224,12 @@ def test_layers_that_are_not_as_promised_are_refused_in_every_form(tmp_path: Pat
         (b"no archive at all", "tar"),
         (tar_with({"etc/passwd": b"root"}), "it has neither"),
         (tar_with({"manifest.json": b'[{"Config":"c.json","RepoTags":[],"Layers":[]}]'}), "c.json is not there"),
+        (tar_with({"manifest.json": b"{}"}), "rows is not a list"),
+        (tar_with({"index.json": b"<html>"}), "not JSON"),
         (saved(ONE, [NAME])[:3000], ""),
         (gzip.compress(saved(ONE, [NAME]))[:500], ""),
     ],
-    ids=["empty", "text", "files", "without config", "cut", "cut gzip"],
+    ids=["empty", "text", "files", "without config", "no list", "no document", "cut", "cut gzip"],
 )
 def test_what_is_no_archive_of_images_is_told_as_such(tmp_path: Path, content: bytes, why: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -44,6 +44,19 @@ def test_filters_are_those_of_the_engines(filters: dict[str, t.Any], wanted: Pru
     assert rule(filters=filters) == wanted
 
 
+@pytest.mark.parametrize("word", ["", "maybe", [], {"of": "images"}])
+def test_what_is_neither_true_nor_false_lets_no_named_image_go(word: object) -> None:
+    with pytest.raises(InputError) as caught:
+        rule(filters={"dangling": word})
+    assert [problem.path for problem in caught.value.problems] == ["filters.dangling"]
+
+
+def test_an_empty_pattern_is_told_as_it_would_protect_nothing() -> None:
+    with pytest.raises(InputError) as caught:
+        rule(all=True, protect=["base/*", " "])
+    assert [problem.path for problem in caught.value.problems] == ["protect[1]"]
+
+
 def test_an_age_counts_from_now() -> None:
     before = rule(filters={"until": "1h"}).before
     assert before is not None
