@@ -42,7 +42,9 @@ def show(folder: Path, expressions: t.Mapping[str, str], **variables: t.Any) -> 
         {"name": name, "ansible.builtin.debug": {"msg": f"{{{{ {expression} }}}}"}, "ignore_errors": True}
         for name, expression in expressions.items()
     ]
-    return run_playbook([{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": tasks}], folder)
+    inventory = "localhost ansible_connection=local ansible_broken='{{ nobody_has_this }}'\n"
+    plays = [{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": tasks}]
+    return run_playbook(plays, folder, inventory=inventory)
 
 
 def test_filters_and_lookup_give_what_other_tools_see(repository: Repository, tmp_path: Path) -> None:
@@ -59,6 +61,8 @@ def test_filters_and_lookup_give_what_other_tools_see(repository: Repository, tm
             "arm": "query('fleet.images.digest', names[1], platform='arm64')",
             "completed": "lookup('fleet.images.digest', short, default_registry=host, default_tag='1')",
             "second": "lookup('fleet.images.digest', 'x', default_registry=host, default_namespaces=spaces)",
+            "lists": "query('fleet.images.of_hosts', 'localhost', variable='own', default=names)",
+            "broken": "query('fleet.images.of_hosts', 'localhost', variable='ansible_broken')",
         },
         names=names,
         host=repository.registry.host,
@@ -75,6 +79,8 @@ def test_filters_and_lookup_give_what_other_tools_see(repository: Repository, tm
     assert values["arm"] == [MANY.images[1].digest]
     assert values["completed"] == APP.digest
     assert shown.of("second").status == "ignored"
+    assert values["lists"] == [names], "no host has it, the play does"
+    assert "ansible_broken of localhost: " in shown.of("broken").result["msg"]
     again = show(
         tmp_path / "again",
         {"second": "lookup('fleet.images.digest', 'x', default_registry=host, default_namespaces=spaces)"},

@@ -15,7 +15,8 @@ from contextlib import ExitStack
 import pytest
 from ansible_collections.fleet.images.tests.support.images import make_image
 from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repository
-from ansible_collections.fleet.images.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.fleet.images.tests.support.other_ansible import other_ansible_playbook
+from ansible_collections.fleet.images.tests.support.playbook import PROGRAM, PlaybookRun, run_playbook
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy, Fault
 
 if t.TYPE_CHECKING:
@@ -37,22 +38,30 @@ class Fleet:
         self.home = folder / "home"
         self.image = f"{repository}:1"
 
-    def roll_out(self, *arguments: str, lines: t.Mapping[str, str] = {}, **variables: t.Any) -> PlaybookRun:
-        """Run the playbook; ``lines`` replace those of hosts in the inventory, variables begin with fleet_images."""
-        named = {f"fleet_images_{name}": value for name, value in variables.items()}
+    def roll_out(
+        self, *arguments: str, lines: t.Mapping[str, str] = {}, program: Path = PROGRAM, **variables: t.Any
+    ) -> PlaybookRun:
+        """Run the playbook; ``lines`` replace those of hosts in the inventory.
+
+        Variables begin with fleet_images; None is not set.
+        """
         store = f"{self.folder}/{{{{ inventory_hostname }}}}"
-        given = {
-            "fleet_images": [{"image": self.image}],
+        given: dict[str, t.Any] = {
+            "origin": str(self.repository),
+            "fleet_images": [{"image": "{{ hostvars['db1'].origin }}:1"}],
             "fleet_images_options": {"engine": "layout", "store": store, "retry": 0},
             "fleet_images_waves": [1, 2, "100%"],
-            **named,
         }
+        given |= {f"fleet_images_{name}": value for name, value in variables.items()}
+        given = {name: value for name, value in given.items() if value is not None}
         (self.home / "group_vars").mkdir(parents=True, exist_ok=True)
         (self.home / "group_vars" / "all.json").write_text(json.dumps(given), encoding="utf-8")
         inventory = "".join(lines.get(name, f"{name} ansible_connection=local") + "\n" for name in HOSTS)
         plays = [{"name": "Roll out", "ansible.builtin.import_playbook": "fleet.images.rollout"}]
         faster = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_FORKS": "3"}
-        return run_playbook(plays, self.home, arguments=arguments, inventory=inventory, environment=faster)
+        return run_playbook(
+            plays, self.home, arguments=arguments, inventory=inventory, environment=faster, program=program
+        )
 
     def digests(self) -> list[str]:
         """Return what each host has under the name of the image, "" if nothing, in the order of HOSTS."""
@@ -120,7 +129,7 @@ def test_a_fleet_is_planned_changed_wave_by_wave_reported_and_rolled_back(fleet:
     fleet.repository.push("1", TWO)
     fleet.age_blobs()
     lines = {"db1": "db1 ansible_connection=local fleet_images_keep_days=0"}
-    keeping = {"keep_days": 7, "state_options": {"unlisted": "remove"}}
+    keeping: dict[str, t.Any] = {"keep_days": 7, "state_options": {"unlisted": "remove"}}
     moved = fleet.roll_out(lines=lines, **keeping)
     assert moved.returncode == 0, moved.output
     assert fleet.digests() == [TWO.digest] * len(HOSTS)
@@ -193,6 +202,13 @@ def test_a_host_that_cannot_be_reached_stops_all_before_any_is_touched_or_is_lef
     without = fleet.roll_out("--limit", "!db1", lines=away)
     assert without.returncode == 0, without.output
     assert fleet.digests() == [*[ONE.digest] * 3, ""]
+
+
+def test_the_oldest_ansible_rolls_out_as_well_and_needs_no_word_about_waves(fleet: Fleet) -> None:
+    done = fleet.roll_out("--limit", "canary,web1", waves=None, program=other_ansible_playbook())
+    assert done.returncode == 0, done.output
+    assert fleet.digests() == [ONE.digest] * 2 + [""] * 2
+    assert done.output.index("changed: [canary]") < done.output.index("changed: [web1]")
 
 
 def test_the_role_alone_brings_a_host_to_its_images_and_verifies_it(fleet: Fleet) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 
 
 class TaskResult(t.NamedTuple):
@@ -75,11 +76,13 @@ def run_playbook(
     inventory: str = "localhost ansible_connection=local\n",
     environment: t.Mapping[str, str] | None = None,
     timeout: float = 300,
+    program: Path = PROGRAM,
 ) -> PlaybookRun:
     """Run ``plays`` (YAML text or its parsed form) with ``ansible-playbook ARGUMENTS`` and return every task's result.
 
-    ``home`` is a private folder of the test; ``inventory`` is the text of an INI inventory. The run's failure is a
-    result, not an exception. Raises ``subprocess.TimeoutExpired`` after ``timeout`` seconds.
+    ``home`` is a private folder of the test; ``inventory`` is the text of an INI inventory; ``program`` is that of
+    another version of Ansible. The run's failure is a result, not an exception. Raises ``subprocess.TimeoutExpired``
+    after ``timeout`` seconds.
     """
     home.mkdir(parents=True, exist_ok=True)
     playbook, hosts, records = home / "playbook.yml", home / "inventory.ini", home / "records.jsonl"
@@ -93,7 +96,7 @@ def run_playbook(
         "TEST_RECORDS": str(records),
         **(environment or {}),
     }
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(hosts), *arguments, str(playbook)]
+    command = [str(program), "-i", str(hosts), *arguments, str(playbook)]
     finished = subprocess.run(
         command,
         env=ansible_environment(home, **settings),
