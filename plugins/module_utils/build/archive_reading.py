@@ -9,9 +9,7 @@ Source: OCI image-spec v1.1 image-layout.md; Docker Image Specification v1.2, ``
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
 import posixpath
 import typing as t
 
@@ -33,11 +31,11 @@ from ..model.media_types import (
     is_config,
 )
 from ..model.reference import parse_reference
-from ..wire.streams import pieces
 from .archive_writing import LISTING
-from .archives import Archive, Spool, compression_of
+from .archives import Archive, compression_of
 from .base import BaseImage
 from .image_archives import INDEX_FILE, MANIFEST_FILE, REF_NAME, ImageArchive
+from .spools import Spool
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -168,8 +166,7 @@ class ArchiveReader(ImageArchive):
     def _layer(self, path: str, diff_id: Digest, *, folder: str | None) -> Descriptor:
         """Return what a layer of Docker's form is as a blob. A plain one is verified when it is read."""
         spool = self._spool(path)
-        with contextlib.closing(spool.open()) as stream:
-            compression = compression_of(stream.read(_PEEK))
+        compression = compression_of(spool.peek(_PEEK))
         if not compression:
             self._blobs[diff_id] = path
             return Descriptor(OCI_LAYER, diff_id, spool.size)
@@ -177,12 +174,12 @@ class ArchiveReader(ImageArchive):
             raise self._bad(f"the layer {path} is compressed with {compression}, and no image may be")
         archive = Archive(spool.open_at, folder=folder, damaged=self._bad)
         try:
-            plain = _hashed(_whole(archive.unpacked()), like=diff_id)
+            plain = Spool.of(archive.unpacked()).digest(diff_id.algorithm)
         finally:
             archive.close()
         if plain != diff_id:
             raise _not_as_promised(diff_id, f"{path} is {plain}")
-        digest = _hashed(spool, like=diff_id)
+        digest = spool.digest(diff_id.algorithm)
         self._blobs[digest] = path
         return Descriptor(_LAYERS[compression], digest, spool.size)
 
@@ -222,29 +219,16 @@ def read_archive(file: t.IO[bytes], *, path: str, folder: str | None) -> tuple[A
             f"The image archive {path} cannot be read", code="bad-image-archive", why=why, fix=_SAVE_AGAIN, subject=path
         )
 
-    with contextlib.closing(_whole(file).open()) as stream:
-        compression = compression_of(stream.read(_PEEK))
-    if not compression:
+    packed = Spool.of(file)
+    if not compression_of(packed.peek(_PEEK)):
         return ArchiveReader(file, damaged=damaged), file
 
-    unpacked = Archive(_whole(file).open_at, folder=folder, damaged=damaged).unpacked()
+    unpacked = Archive(packed.open_at, folder=folder, damaged=damaged).unpacked()
     try:
         return ArchiveReader(unpacked, damaged=damaged), unpacked
     except BaseException:
         unpacked.close()
         raise
-
-
-def _whole(file: t.IO[bytes]) -> Spool:
-    return Spool(file, 0, os.fstat(file.fileno()).st_size)
-
-
-def _hashed(spool: Spool, *, like: Digest) -> Digest:
-    hasher = like.hasher()
-    with contextlib.closing(spool.open()) as stream:
-        for chunk in pieces(stream):
-            hasher.update(chunk)
-    return Digest(like.algorithm, hasher.hexdigest())
 
 
 def _names(annotations: Mapping[str, str]) -> list[Reference]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import os
-import tempfile
 import typing as t
 
-from ..model.errors import IntegrityError, UnavailableError, UnsupportedError
+from ..model.errors import IntegrityError, UnsupportedError
 from ..wire.streams import CHUNK, pieces
+from .spools import Spool, spooling
 
 if t.TYPE_CHECKING:
     import tarfile
@@ -31,80 +30,6 @@ BLOCK = 512
 _ID_LIMIT = 2**32 - 1  # of user and group IDs in Linux; the last one means none
 _DEVICE_LIMIT = 8**7  # what a plain header holds; Linux has less
 _ENDS = 8  # empty reads that tarfile may need to see that an archive is over
-
-
-class Spool(t.NamedTuple):
-    """Part of a temporary file, read by position: any number of readers at once."""
-
-    file: t.IO[bytes]
-    offset: int
-    size: int
-
-    def open(self) -> ReadStream:
-        """Return these bytes from their start; the caller closes."""
-        return self.open_at(0)
-
-    def open_at(self, offset: int) -> ReadStream:
-        """Return these bytes from ``offset``; the caller closes."""
-        return _Slice(self.file.fileno(), offset=self.offset + offset, size=self.size - offset)
-
-
-class SpoolWriter:
-    """A new temporary file in ``folder`` that is written once."""
-
-    def __init__(self, folder: str | None) -> None:
-        try:
-            self.file: t.IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (``spooling`` or its user closes)
-        except OSError as error:
-            raise _spool_error(error, folder) from error
-        self._folder = folder
-
-    def write(self, chunk: bytes) -> None:
-        """Add ``chunk``.
-
-        Raises:
-            UnavailableError: build-disk.
-        """
-        try:
-            self.file.write(chunk)
-        except OSError as error:
-            raise _spool_error(error, self._folder) from error
-
-    def finish(self) -> None:
-        """Make all that was written readable by position.
-
-        Raises:
-            UnavailableError: build-disk.
-        """
-        try:
-            self.file.flush()
-        except OSError as error:
-            raise _spool_error(error, self._folder) from error
-
-
-@contextlib.contextmanager
-def spooling(folder: str | None) -> Iterator[SpoolWriter]:
-    """Yield a new temporary file; after the block it stays open and can be read, after a failure it is gone.
-
-    Raises:
-        UnavailableError: build-disk, when the folder cannot take it.
-    """
-    with contextlib.ExitStack() as stack:
-        writer = SpoolWriter(folder)
-        stack.callback(writer.file.close)
-        yield writer
-        writer.finish()
-        stack.pop_all()
-
-
-def _spool_error(error: OSError, folder: str | None) -> UnavailableError:
-    return UnavailableError(
-        "A temporary file of the build cannot be used",
-        code="build-disk",
-        why=f"{error.strerror or error}, in {folder or tempfile.gettempdir()}",
-        fix="free some space there; unpacked layers need room while a build runs",
-        subject=folder or tempfile.gettempdir(),
-    )
 
 
 class Archive:
@@ -370,28 +295,3 @@ class _Verified(io.RawIOBase):
         if not self.closed:
             self._stream.close()
         super().close()
-
-
-class _Slice:
-    """A range of a file, read by position so that the file's own position does not matter."""
-
-    def __init__(self, descriptor: int, *, offset: int, size: int) -> None:
-        self._descriptor = descriptor
-        self._at = offset
-        self._end = offset + size
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes.
-
-        Raises:
-            UnavailableError: build-disk.
-        """
-        try:
-            chunk = os.pread(self._descriptor, max(0, min(size, self._end - self._at)), self._at)
-        except OSError as error:
-            raise _spool_error(error, None) from error
-        self._at += len(chunk)
-        return chunk
-
-    def close(self) -> None:
-        """Nothing to free: the file belongs to who made it."""

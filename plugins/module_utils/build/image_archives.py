@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import posixpath
 import typing as t
 
@@ -28,9 +27,10 @@ from ..model.manifest import Manifest, manifest_json, parse_image_manifest, pars
 from ..model.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, is_index
 from ..model.output import Written
 from ..wire.streams import pieces
-from .archives import BLOCK, Spool
+from .archives import BLOCK
 from .base import BaseImage
 from .layers import tar_headers
+from .spools import Spool
 from .tree import Entry
 from .unpacking import layer_archive
 
@@ -230,9 +230,9 @@ def write_saved_archive(file: t.IO[bytes], image: BaseImage, *, name: str, folde
             continue
         archive = layer_archive(image, layer, reference=name, folder=folder)
         try:
-            spool = archive.unpacked()
-            plain = Descriptor(OCI_LAYER, diff_id, os.fstat(spool.fileno()).st_size)
-            file.writelines(streamed_member(path, Spool(spool, 0, plain.size).open(), expected=plain))
+            spool = Spool.of(archive.unpacked())
+            plain = Descriptor(OCI_LAYER, diff_id, spool.size)
+            file.writelines(streamed_member(path, spool.open(), expected=plain))
         finally:
             archive.close()
     file.write(bytes(2 * BLOCK))

@@ -9,10 +9,8 @@ Source: docker-import(1), podman-import(1); OCI image-spec v1.1 config.md, manif
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import typing as t
 
 from ..model.descriptor import Descriptor
@@ -21,12 +19,12 @@ from ..model.errors import ImagesError, InputError
 from ..model.image_config import ImageConfig, parse_config
 from ..model.manifest import Manifest, manifest_json
 from ..model.media_types import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST
-from ..wire.streams import pieces
-from .archives import Archive, Spool, compression_of
+from .archives import Archive, compression_of
 from .base import BaseImage, BuildProblem
 from .parser import parse_trigger
 from .scope import Scope
 from .settings import Settings
+from .spools import Spool
 from .words import WordError
 
 if t.TYPE_CHECKING:
@@ -55,15 +53,13 @@ class FileSystem:
             UnsupportedError: zstd-missing.
         """
         self._path = path
-        stored = Spool(file, 0, os.fstat(file.fileno()).st_size)
-        with contextlib.closing(stored.open()) as stream:
-            self._compression = compression_of(stream.read(_PEEK))
+        stored = Spool.of(file)
+        self._compression = compression_of(stored.peek(_PEEK))
         self._archive = Archive(stored.open_at, folder=folder, damaged=self._damaged)
         self._stored = self._plain = stored
         if self._compression:
-            unpacked = self._archive.unpacked()
-            self._plain = Spool(unpacked, 0, os.fstat(unpacked.fileno()).st_size)
-        self.diff_id = _digest(self._plain)
+            self._plain = Spool.of(self._archive.unpacked())
+        self.diff_id = self._plain.digest("sha256")
 
     def close(self) -> None:
         """Give back the temporary file. Idempotent."""
@@ -78,7 +74,7 @@ class FileSystem:
         for _member in Archive(self._plain.open_at, folder=None, damaged=self._damaged).members():
             pass
         if self._compression in _PACKED:
-            return Descriptor(_PACKED[self._compression], _digest(self._stored), self._stored.size)
+            return Descriptor(_PACKED[self._compression], self._stored.digest("sha256"), self._stored.size)
         return Descriptor(OCI_LAYER, self.diff_id, self._plain.size)
 
     def open_at(self, offset: int) -> ReadStream:
@@ -148,11 +144,3 @@ def imported_image(config: ImageConfig, files: FileSystem) -> BaseImage:
     raw = manifest_json(described, [layer])
     manifest = Manifest(raw, Descriptor.of(raw, OCI_MANIFEST), described, (layer,))
     return BaseImage(manifest.descriptor.digest, manifest, config, _Blobs(config, files))
-
-
-def _digest(spool: Spool) -> Digest:
-    hasher = Digest("sha256", "").hasher()
-    with contextlib.closing(spool.open()) as stream:
-        for chunk in pieces(stream):
-            hasher.update(chunk)
-    return Digest("sha256", hasher.hexdigest())

@@ -24,14 +24,15 @@ from ..model.digest import Digest
 from ..model.errors import ConflictError, UnsupportedError
 from ..model.media_types import OCI_LAYER
 from ..wire.streams import pieces
-from .archives import BLOCK, Spool, spooling
+from .archives import BLOCK
+from .spools import Spool, spooling
 from .tree import join
 from .unpacking import WHITEOUT
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .archives import SpoolWriter
+    from .spools import SpoolWriter
     from .tree import Entry, Parts, Tree
 
 _TYPES = {"file": b"0", "symlink": b"2", "char": b"3", "block": b"4", "dir": b"5", "fifo": b"6"}

@@ -12,7 +12,8 @@ import typing as t
 
 from ..model.errors import ImagesError, InputError
 from ..wire.streams import pieces
-from .archives import Archive, Spool
+from .archives import Archive
+from .spools import Spool
 from .tree import Tree, join
 from .unpacking import lay_members, read_members
 
@@ -41,7 +42,7 @@ def unpack_archive(file: t.IO[bytes], *, folder: str, name: str) -> None:
         )
 
     file.flush()
-    packed = Spool(file, 0, os.fstat(file.fileno()).st_size)
+    packed = Spool.of(file)
     tree = Tree()
     with contextlib.closing(Archive(packed.open_at, folder=os.path.dirname(folder), damaged=damaged)) as archive:
         for _path in lay_members(tree, read_members(archive), below=()):

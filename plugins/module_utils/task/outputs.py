@@ -79,8 +79,8 @@ def _image(identity: Identity, *, name: Reference, session: Session, folder: str
         config = parse_config(content.read(manifest.config), subject=str(name))
         yield BaseImage(digest, manifest, config, content)
         return
-    from ..build.archives import spooling
     from ..build.image_archives import ImageArchive
+    from ..build.spools import spooling
     from ..wire.streams import pieces
 
     with contextlib.closing(session.archiver.archive(identity)) as stream, spooling(folder) as spool:

@@ -239,8 +239,8 @@ def _index(digest: Digest | None, *, content: ContentStore) -> Index | None:
 
 @contextlib.contextmanager
 def _from_engine(identity: Identity, *, session: Session, folder: str) -> Iterator[BaseImage]:
-    from ..build.archives import spooling
     from ..build.image_archives import ImageArchive
+    from ..build.spools import spooling
     from ..wire.streams import pieces
 
     if session.archiver is None:
