@@ -43,7 +43,7 @@ options:
   name:
     description:
       - Which images of the archive to load, by name, digest or ID. A single one may be given as a string. Without it
-        all are loaded.
+        all are loaded, and an empty list loads none.
       - The task fails, before anything is changed, when the archive does not hold one of them.
     type: list
     elements: str

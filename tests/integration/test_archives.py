@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.fleet.images.tests.support.engine_hosts import LayoutHost
 from ansible_collections.fleet.images.tests.support.images import make_image, write_layout
 from ansible_collections.fleet.images.tests.support.lifecycle import HOST
+from ansible_collections.fleet.images.tests.support.programs import run
 from ansible_collections.fleet.images.tests.support.small_disk import small_disk
 
 if t.TYPE_CHECKING:
@@ -70,11 +71,19 @@ def test_all_images_that_are_not_there_are_told_and_nothing_is_written(host: Lay
     assert [row["code"] for row in error["failed"].values()] == ["not-on-host", "not-on-host"]
     error = host.refuse("image_save", name=["Not A Name", "team/app:1"], path="images.tar")
     assert [row["path"] for row in error["problems"]] == ["path", "name[0]"]
-    error = host.refuse("image_save", name="team/app:1", path=f"{tmp_path}/new/")
-    assert [row["path"] for row in error["problems"]] == ["path"]
+    error = host.refuse("image_save", name=[], path=f"{tmp_path}/new/")
+    assert [row["path"] for row in error["problems"]] == ["path", "name"]
+    error = host.refuse("image_save", name="sha256:team", path=str(place))
+    assert "is no image ID" in error["problems"][0]["what"]
     error = host.refuse("image_save", name="team/app:1", path=str(place), platform="linux/s390x")
     assert error["code"] == "not-on-host"
     assert not place.exists()
+
+
+def test_no_name_loads_nothing(host: LayoutHost, tmp_path: Path) -> None:
+    path = archive(tmp_path / "other.tar", "docker.io/team/other:1")
+    done = host.rest("image_load", path=path, name=[])
+    assert done["image_names"] == done["images"] == []
 
 
 def test_an_image_without_a_name_needs_one(host: LayoutHost, tmp_path: Path) -> None:
@@ -89,7 +98,7 @@ def test_an_image_without_a_name_needs_one(host: LayoutHost, tmp_path: Path) -> 
     assert done["actions"][0]["names"] == ["docker.io/team/app:1", "docker.io/team/named:1"]
 
 
-def test_a_full_disk_leaves_the_archive_that_was_there(host: LayoutHost) -> None:
+def test_a_disk_that_is_full_or_read_only_keeps_the_archive_that_was_there(host: LayoutHost) -> None:
     with small_disk(4 << 20) as disk:
         place = disk.folder / "images.tar"
         with tarfile.open(place, "w") as tar:  # an archive of images that holds none
@@ -103,3 +112,10 @@ def test_a_full_disk_leaves_the_archive_that_was_there(host: LayoutHost) -> None
         assert failed["error"]["code"] == "archive-unwritable"
         assert place.read_bytes() == before
         assert sorted(path.name for path in disk.folder.iterdir()) == names
+        assert host.refuse("image_load", path=str(place))["code"] == "archive-lacks-image"
+        disk.clear()
+        host.do("image_save", name="team/app:1", path=str(place))
+        run(["mount", "-o", "remount,ro", str(disk.folder)])
+        host.rest("image_save", name="team/app:1", path=str(place))
+        error = host.refuse("image_save", name="team/app:1", path=str(place), force=True)
+        assert error["code"] == "archive-unwritable"

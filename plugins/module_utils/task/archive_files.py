@@ -98,6 +98,17 @@ def check_folder(path: str) -> None:
         )
 
 
+def check_right(path: str) -> None:
+    """Do nothing if this user may write to the folder of ``path``, as far as its mode and its file system tell.
+
+    Raises:
+        UnavailableError: archive-unwritable.
+    """
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unwritable(path, f"{folder} may not be written to")
+
+
 def replace(path: str, pieces: Iterable[bytes]) -> None:
     """Let the file at ``path`` hold ``pieces``, in one step: what was there stays until then, and its mode after.
 
@@ -114,13 +125,7 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
         with replacing(place, mode=mode) as file:
             file.writelines(pieces)
     except OSError as error:
-        raise UnavailableError(
-            f"The archive {path} cannot be written",
-            code="archive-unwritable",
-            why=f"{error.strerror or error}, as user {os.geteuid()}",
-            fix="give this user the right to write there (become: true), free some space, or name another path",
-            subject=path,
-        ) from error
+        raise _unwritable(path, error.strerror or str(error)) from error
 
 
 def _clear(place: str) -> None:
@@ -153,6 +158,16 @@ def _in_the_way(path: str, why: str) -> ConflictError:
         code="archive-in-the-way",
         why=why,
         fix="name the path of a file",
+        subject=path,
+    )
+
+
+def _unwritable(path: str, why: str) -> UnavailableError:
+    return UnavailableError(
+        f"The archive {path} cannot be written",
+        code="archive-unwritable",
+        why=f"{why}, as user {os.geteuid()}",
+        fix="give this user the right to write there (become: true), free some space, or name another path",
         subject=path,
     )
 

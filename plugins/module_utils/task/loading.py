@@ -24,12 +24,13 @@ if t.TYPE_CHECKING:
     from ..model.platform import Platform
 
     Params = Mapping[str, t.Any]
+    _Named = tuple[str, str, tuple[Reference | ImageId, ...]]
 
 
 class _Asked(t.NamedTuple):
-    """What the options ask for: images (path of the option, text, meanings; none for all), new names, a platform."""
+    """What the options ask for: images (path of the option, text, meanings; None for all), new names, a platform."""
 
-    names: list[tuple[str, str, tuple[Reference | ImageId, ...]]]
+    names: list[_Named] | None
     repository: tuple[Reference, ...]
     platform: Platform | None
 
@@ -85,12 +86,13 @@ def _read(params: Params) -> _Asked:
         )
     reader = Reader(params)
     check_path(reader, params["path"], option="path")
+    named = [(path, text, reader.image(text, path)) for path, text in entries(params["name"], "name")]
     asked = _Asked(
-        [(path, text, reader.image(text, path)) for path, text in entries(params["name"], "name")],
+        None if params["name"] is None else named,
         reader.new_names(params["repository"], "repository"),
         reader.platform(params["platform"], "platform"),
     )
-    if asked.repository and len(asked.names) > 1:
+    if asked.repository and len(named) > 1:
         reader.problem("repository", "it is for one image, and name lists several", fix="use a task for each")
     reader.finish()
     return asked
@@ -100,15 +102,22 @@ def _selected(asked: _Asked, archived: Sequence[Archived], *, path: str) -> list
     """Return the images to load, by the names to load them by.
 
     Raises:
-        NotFoundError: archive-lacks-image.
+        NotFoundError: archive-lacks-image, of those named or at all.
         InputError: archive-holds-several, archive-without-names. With several such images all are told.
     """
+    if not archived:
+        raise NotFoundError(
+            f"The archive {path} holds no image",
+            code="archive-lacks-image",
+            fix="save it again, or correct the path",
+            subject="path",
+        )
     grouped: dict[object, list[Archived]] = {}
     for image in archived:
         grouped.setdefault(image.names or image.index_digest or image.config.digest, []).append(image)
     groups = [_Group(images[0].names, tuple(images)) for images in grouped.values()]
-    if asked.names:
-        groups = _named(asked, groups, path=path)
+    if asked.names is not None:
+        groups = _named(asked.names, groups, path=path)
     if asked.repository:
         if len(groups) > 1:
             raise InputError(
@@ -124,10 +133,10 @@ def _selected(asked: _Asked, archived: Sequence[Archived], *, path: str) -> list
     return groups
 
 
-def _named(asked: _Asked, groups: list[_Group], *, path: str) -> list[_Group]:
+def _named(asked: Sequence[_Named], groups: list[_Group], *, path: str) -> list[_Group]:
     found: dict[int, _Group] = {}
     problems: dict[str, ImagesError] = {}
-    for option, text, candidates in asked.names:
+    for option, text, candidates in asked:
         matches = [
             (at, names) for wanted in candidates for at, group in enumerate(groups) if (names := _match(wanted, group))
         ]

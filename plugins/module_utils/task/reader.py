@@ -84,7 +84,12 @@ class Reader:
         except InputError as error:
             self._keep(error, path)
             return ()
-        return (image,) if isinstance(image, ImageId) else self.names(text, path)
+        if isinstance(image, ImageId):
+            return (image,)
+        if str(text).startswith("sha256:"):
+            self.problem(path, f"{text!r} is no image ID", fix="write 12 to 64 of its digits, 0-9 and a-f, after it")
+            return ()
+        return self.names(text, path)
 
     def new_names(self, texts: Sequence[str] | None, path: str) -> tuple[Reference, ...]:
         """Return the names to be given: references without a digest, for a name cannot choose its bytes."""

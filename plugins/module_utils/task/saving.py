@@ -22,7 +22,7 @@ from ..model.manifest import parse_manifest, stored_manifest
 from ..model.reference import ImageId, Reference
 from ..plan.archives import Contained, Wanted, plan_save
 from ..plan.questions import damage_of
-from .archive_files import check_folder, check_path, not_an_archive, reading, replace
+from .archive_files import check_folder, check_path, check_right, not_an_archive, reading, replace
 from .reader import Reader, entries
 from .report import report
 from .session import Session
@@ -59,6 +59,8 @@ def _read(params: Params) -> tuple[list[Asked], Platform | None]:
     reader = Reader(params)
     check_path(reader, params["path"], option="path")
     asked = [(path, text, reader.image(text, path)) for path, text in entries(params["name"], "name")]
+    if not asked:
+        reader.problem("name", "it lists no image, and an archive holds some", fix="name at least one")
     platform = reader.platform(params["platform"], "platform")
     reader.finish()
     return asked, platform
@@ -74,6 +76,8 @@ def _save(
     documents = _documents(params, session=session) if platform is not None else None
     wanted = _wanted(asked, observed, platform=platform, documents=documents)
     plan = plan_save(wanted, observed, dest=path, there=_there(path, params["force"]), is_forced=params["force"])
+    if not plan.is_empty:
+        check_right(path)
     if not is_dry and not plan.is_empty:
         replace(path, archive_pieces(_packed(wanted, session=session, folder=os.path.dirname(os.path.realpath(path)))))
     return report(plan, outcome=Outcome(), engine=session.engine), [*plan.warnings, *session.warnings()]
