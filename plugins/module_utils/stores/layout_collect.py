@@ -53,7 +53,7 @@ class Garbage(t.NamedTuple):
             OSError: the disk refuses.
         """
         for path in self.blobs.values():
-            path.unlink()
+            path.unlink(missing_ok=True)
         held = sum(size for path, size in self.partials.items() if not _removed(path))
         return Collected(tuple(sorted(self.blobs)), self.bytes - held)
 
@@ -74,7 +74,7 @@ def find_garbage(
     found: dict[Digest, Path] = {}
     size = 0
     for path in blobs.files():
-        with contextlib.suppress(InputError):
+        with contextlib.suppress(InputError, FileNotFoundError):  # another task has just collected it
             digest = Digest.parse(f"{path.parent.name}:{path.name}")
             told = path.stat()
             if digest not in reached and told.st_mtime <= oldest_kept:

@@ -16,6 +16,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import C
 from ansible_collections.fleet.images.plugins.module_utils.model.reference import parse_reference
 from ansible_collections.fleet.images.plugins.module_utils.stores.file_lock import locked
 from ansible_collections.fleet.images.plugins.module_utils.stores.layout import LayoutStore
+from ansible_collections.fleet.images.plugins.module_utils.stores.layout_blobs import BlobDirectory
 from ansible_collections.fleet.images.plugins.module_utils.wire.streams import ReadStream
 from ansible_collections.fleet.images.tests.unit.stores.sample_images import SampleImage, sample_image, sample_index
 
@@ -154,6 +155,14 @@ def put_entry(store: LayoutStore, image: SampleImage, name: str) -> None:
     annotations = {"annotations": {"org.opencontainers.image.ref.name": name}} if name else {}
     document["manifests"].append({**image.descriptor.to_json(), **annotations})
     path.write_bytes(json.dumps(document).encode())
+
+
+def test_what_another_task_collects_meanwhile_is_no_failure(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = store.root / "blobs" / "sha256" / ("0" * 64)
+    monkeypatch.setattr(BlobDirectory, "files", lambda _blobs: iter([gone]))
+    assert store.collectable(0.0) == store.collect(0.0) == ((), 0)
 
 
 def test_an_image_without_a_name_can_go_and_one_whose_name_cannot_be_read_stays(store: LayoutStore) -> None:
