@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.fleet.images.tests.contract.test_life_of_an_image import sleeper
 from ansible_collections.fleet.images.tests.support.engine_hosts import DockerHost, PodmanHost
-from ansible_collections.fleet.images.tests.support.lifecycle import Repository, kinds, told
+from ansible_collections.fleet.images.tests.support.lifecycle import Repository, kinds
 
 Host = t.Union[DockerHost, PodmanHost]
 NAME = "local/kept:1"
@@ -79,7 +79,10 @@ def test_without_containers_to_commit_the_engine_is_told(engine_host: t.Any) -> 
 @pytest.mark.parametrize("engine_host", ["layout"], indirect=True)
 def test_all_mistakes_are_told_at_once(engine_host: t.Any) -> None:
     error = engine_host.refuse(
-        "image_commit", container=" ", name=f"a@sha256:{'0' * 64}", change=["RUN true", "ENV A=1", "CMD a\nUSER b"]
+        "image_commit",
+        container="../../images/json?all=1",
+        name=f"a@sha256:{'0' * 64}",
+        change=["RUN true", "ENV A=1", "CMD a\nUSER b", "EXPOSE web", "USER", "SHELL [\"sh\"]"],
     )
-    assert [problem["path"] for problem in error["problems"]] == ["name", "container", "change[0]", "change[2]"]
-    assert told(error)
+    wrong = ["name", "container", "change[0]", "change[2]", "change[3]", "change[4]", "change[5]"]
+    assert [problem["path"] for problem in error["problems"]] == wrong

@@ -36,9 +36,9 @@ if t.TYPE_CHECKING:
 _CREATED = "1970-01-01T00:00:00Z"
 _PEEK = 512
 _PACKED = {"gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
-_CHANGES = frozenset(
-    {"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "SHELL", "STOPSIGNAL"}
-    | {"USER", "VOLUME", "WORKDIR"}
+_CHANGES = (
+    *("CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "SHELL", "STOPSIGNAL"),
+    *("USER", "VOLUME", "WORKDIR"),
 )
 
 
@@ -105,15 +105,20 @@ class _Blobs:
         return self._files.open_at(offset)
 
 
-def read_changes(texts: Sequence[str], *, option: str) -> tuple[dict[str, t.Any], list[BuildProblem]]:
-    """Return what instructions of a Dockerfile make of an empty config (``config``, ``author``), and what is wrong."""
+def read_changes(
+    texts: Sequence[str], *, option: str, known: Sequence[str] = _CHANGES
+) -> tuple[dict[str, t.Any], list[BuildProblem]]:
+    """Return what instructions of a Dockerfile make of an empty config (``config``, ``author``), and what is wrong.
+
+    ``known`` are the instructions that there may be.
+    """
     settings, scope = Settings({}), Scope(escape="\\", env={})
     problems: list[BuildProblem] = []
     for at, text in enumerate(texts):
         where = option if len(texts) == 1 else f"{option}[{at}]"
         try:
-            if text.partition(" ")[0].upper() not in _CHANGES or "\n" in text.strip():
-                raise WordError(f"{text!r} is not one instruction of {', '.join(sorted(_CHANGES))}")
+            if text.strip().partition(" ")[0].upper() not in known or "\n" in text.strip():
+                raise WordError(f"{text!r} is not one instruction of {', '.join(known)}")
             settings.apply(parse_trigger(text.strip(), where=where), scope)
         except WordError as error:
             problems.append(BuildProblem("dockerfile-syntax", where, str(error), "write it like ENV LANG=C.UTF-8"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import typing as t
 
 from ..model.annotations import KEY_LABEL
@@ -44,6 +45,7 @@ COMMIT: Spec = {
 }
 
 COMMIT_LABEL = "images.fleet.commit.key"
+_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _VERSION = 1
 _INSTRUCTIONS = ("CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "ONBUILD", "USER", "VOLUME", "WORKDIR")
 
@@ -66,17 +68,18 @@ def read_commit(params: Params) -> Desired:
     names = reader.names(params["name"], "name")[:1]
     if names and names[0].is_pinned:
         reader.problem("name", "the digest follows from the container", fix="leave out '@' and what follows")
-    if not params["container"].strip("/ "):
-        reader.problem("container", "it is empty", fix="give a container's name or ID")
-    for at, change in enumerate(params["change"]):
-        word = change.strip().partition(" ")[0].upper()
-        if word not in _INSTRUCTIONS or "\n" in change.strip():
-            known = ", ".join(_INSTRUCTIONS)
-            reader.problem(f"change[{at}]", f"{change!r} is none of the instructions {known}", fix="write one a line")
+    container = params["container"].strip("/ ")
+    if not _CONTAINER.fullmatch(container):
+        reader.problem("container", f"{params['container']!r} is no name or ID", fix="write it like web or 4f2c1e9d7b6")
+    if params["change"]:
+        from ..build.importing import read_changes
+
+        for problem in read_changes(params["change"], option="change", known=_INSTRUCTIONS)[1]:
+            reader.problem(problem.where, problem.what, fix=problem.fix)
     reader.finish()
     changes = tuple(change.strip() for change in params["change"])
     commit = Commit(params["author"], params["commit_message"], changes, params["pause"])
-    wanted = _Wanted(params["container"].strip("/ "), commit)
+    wanted = _Wanted(container, commit)
     return Desired((DesiredImage("name", names, build=DesiredBuild("", COMMIT_LABEL, wanted)),))
 
 
