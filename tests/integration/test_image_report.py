@@ -39,7 +39,7 @@ def audit(home: Path, *, hosts: str, **variables: t.Any) -> PlaybookRun:
         **variables,
     }
     plays = [{"name": "audit", "ansible.builtin.import_playbook": "fleet.images.audit"}]
-    return run_playbook(plays, home, inventory=hosts, arguments=["-e", json.dumps(given)])
+    return run_playbook(plays, home, inventory=hosts, arguments=["-v", "-e", json.dumps(given)])
 
 
 def report_of(home: Path, first: str = "") -> dict[str, t.Any]:
@@ -149,13 +149,17 @@ def test_hosts_that_fail_or_are_not_reached_are_rows_and_a_pipeline_fails_after_
     assert {row["host"] for row in told["findings"]} == {"bad", "far"}
 
 
-def test_a_second_audit_of_the_same_fleet_is_no_change_and_keeps_history(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    put(home / "web1" / "store", {APP: INDEX, TOOL: TOOL_IMAGE, "example.com/old/app:0": OTHER})
+def test_a_second_audit_of_the_same_fleet_is_no_change_keeps_history_and_shows_no_secret(tmp_path: Path) -> None:
+    home, built = tmp_path / "home", "example.com/own/built:1"
+    put(home / "web1" / "store", {APP: INDEX, TOOL: TOOL_IMAGE, built: OTHER, "example.com/old/app:0": OTHER})
     inventory = "web1 ansible_connection=local\n"
-    first = audit(home, hosts=inventory, fleet_images_fail_on="drift")
+    secret = {"path": "/", "secrets": [{"id": "token", "value": "s3cret-word"}]}
+    images = [{"image": APP}, {"image": built, "build": secret}, {"image": TOOL}]
+    first = audit(home, hosts=inventory, fleet_images=images, fleet_images_fail_on="drift")
     assert first.of(AUDIT).changed, first.output
-    again = audit(home, hosts=inventory)
+    assert built in first.output
+    assert "s3cret-word" not in first.output
+    again = audit(home, hosts=inventory, fleet_images=images)
     assert not again.of(AUDIT).changed
     report = report_of(home)
     assert [row["root"] for row in report["history"]] == [report["root"]]

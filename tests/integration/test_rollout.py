@@ -188,11 +188,16 @@ def test_what_fails_stops_the_waves_is_named_and_can_be_resumed(fleet: Fleet) ->
 
 def test_a_host_that_cannot_be_reached_stops_all_before_any_is_touched_or_is_left_out(fleet: Fleet) -> None:
     away = {"db1": f"db1 {AWAY}"}
-    stopped = fleet.roll_out(lines=away)
+    secret = {"path": "/", "dockerfile_inline": "FROM scratch", "secrets": [{"id": "token", "value": "s3cret-word"}]}
+    built = f"web1 ansible_connection=local fleet_images=\"{[{'image': 'own/built:1', 'build': secret}]}\""
+    stopped = fleet.roll_out("-v", lines={**away, "web1": built})
     assert stopped.returncode != 0
+    assert "own/built:1" in stopped.output
+    assert "s3cret-word" not in stopped.output
     assert fleet.has_no_stores()
     told = stopped.of("fleet.images.images : Stop before anything is touched").result["msg"]
-    assert told.startswith("No host was touched, because these cannot be planned:\ndb1 failed: ")
+    heads = [line.partition(": ")[0] for line in told.splitlines()]
+    assert heads == ["No host was touched, because these cannot be planned:", "web1 failed", "db1 failed"]
     assert told.endswith("Run again when the host can be reached, or leave it out with --limit.")
 
     tolerated = fleet.roll_out(lines=away, max_fail_percentage=25)
