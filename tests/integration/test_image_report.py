@@ -173,11 +173,11 @@ def test_hosts_with_the_same_images_have_one_root_and_each_list_has_a_signed_rep
     for name in ("one", "two"):
         put(home / name / "store", {APP: INDEX, TOOL: TOOL_IMAGE})
     put(home / "three" / "store", {APP: INDEX, TOOL: OTHER})
-    put(home / "own" / "store", {TOOL: TOOL_IMAGE})
-    inventory = "".join(f"{name} ansible_connection=local\n" for name in ("one", "own", "two", "three"))
-    lists = f"{{{{ [{{'image': '{TOOL}'}}] + ([] if inventory_hostname == 'own' else [{{'image': '{APP}'}}]) }}}}"
+    put(home / "own" / "1" / "store", {TOOL: TOOL_IMAGE})
+    inventory = "".join(f"{name} ansible_connection=local\n" for name in ("one", "own/1", "two", "three"))
+    lists = f"{{{{ [{{'image': '{TOOL}'}}] + ([] if inventory_hostname == 'own/1' else [{{'image': '{APP}'}}]) }}}}"
     finished = audit(home, hosts=inventory, fleet_images_sign_key=str(key), fleet_images=lists)
-    assert [row["state"] for row in report_of(home, "own")["hosts"]] == ["verified"]
+    assert [row["state"] for row in report_of(home, "own-1")["hosts"]] == ["verified"]
     files = told_of(finished, hosts="one and 2 more")["files"]
     roots = {row["host"]: row["root"] for row in report_of(home, "one")["hosts"]}
     assert roots["one"] == roots["two"] != roots["three"]
