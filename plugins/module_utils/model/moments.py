@@ -15,8 +15,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 _DATE = r"(\d{4})-(\d\d)-(\d\d)"
-_TIME = r"[Tt ](\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?"
-_MOMENT = re.compile(rf"{_DATE}(?:{_TIME}\s?(?:([Zz])|([+-]\d\d):?(\d\d))?)?")
+_TIME = r"[Tt ](\d\d):(\d\d)(?::([0-5]\d|60)(\.\d+)?)?"
+_MOMENT = re.compile(rf"{_DATE}(?:{_TIME}\s?(?:([Zz])|([+-][01]\d|[+-]2[0-3]):?([0-5]\d))?)?")
 _SECONDS = re.compile(r"\d{1,11}(?:\.\d{1,9})?")
 _PART = r"(\d{1,7}(?:\.\d{1,6})?)(ms|[smhdw])"
 _AGE = re.compile(rf"(?:{_PART})+")

@@ -36,7 +36,13 @@ def test_a_moment_is_seconds_since_1970(text: str, seconds: float) -> None:
     assert moment_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30", "2026-01-31T25:00:00Z", "12:00", "24h"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "yesterday", "2026-13-01", "2026-02-30", "2026-01-31T25:00:00Z", "12:00", "24h"),
+        *("2026-01-31T12:60:00Z", "2026-01-31T12:00:61Z", "2026-01-31T12:00:00+24:00", "2026-01-31T12:00:00+01:60"),
+    ],
+)
 def test_what_is_no_moment_is_none(text: str) -> None:
     assert moment_of(text) is None
 
