@@ -297,11 +297,12 @@ error:
 """
 
 from ..module_utils.task.control_options import LOCK
-from ..module_utils.task.lock import run_lock
+from ..module_utils.task.frame import run_work
+from ..module_utils.task.lock import lock_images
 
 
 def main() -> None:
-    run_lock(options=LOCK, required_one_of=[("images", "from_file")])
+    run_work(lock_images, options=LOCK, required_one_of=[("images", "from_file")])
 
 
 if __name__ == "__main__":

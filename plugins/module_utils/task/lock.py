@@ -6,19 +6,13 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 from datetime import datetime, timezone
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..model.errors import ConflictError
 from ..plan.locking import Found, plan_lock
-from .check_mode import is_plan_only
-from .failure import failures_told
 from .lock_file import read_lock_file, write_lock_file
 from .lock_options import read_lock
-from .options import COMMON
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,20 +20,8 @@ if t.TYPE_CHECKING:
     from ..model.lock import Lock
     from ..plan.locking import Declared, LockPlan
     from .lock_options import LockOrder
-    from .options import Spec
 
     Params = Mapping[str, t.Any]
-
-
-def run_lock(*, options: Spec, **rules: t.Any) -> None:
-    """Run the module that locks. ``rules`` go to AnsibleModule. Ends the process, as modules do."""
-    module = AnsibleModule(argument_spec={**COMMON, **options}, supports_check_mode=True, **rules)
-    started = time.monotonic()
-    with failures_told(module):
-        result, warnings = lock_images(module.params, is_dry=is_plan_only(module))
-        for warning in warnings:
-            module.warn(warning)
-        module.exit_json(**result, elapsed=round(time.monotonic() - started, 3))
 
 
 def lock_images(params: Params, *, is_dry: bool) -> tuple[dict[str, t.Any], list[str]]:
