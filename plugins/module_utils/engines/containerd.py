@@ -93,7 +93,8 @@ class ContainerdEngine:
         """
         content = self._content(True)
         name, target = str(reference.without_digest()), identity.index_digest or identity.manifest_digest
-        named = [row.name for row in self._ctr.names_of(target)] if target is not None else []
+        rows = self._ctr.names_of(target) if target is not None else []
+        named = [row.name for row in rows if not row.is_import]  # what another task brings in may lose its name soon
         is_chosen = identity.index_digest is not None and identity.manifest_digest is not None
         if is_chosen or (identity.manifest_digest is not None and (not named or content.staged())):
             content.publish(reference, identity=identity, host=host_platform(), is_alone=platform is not None)

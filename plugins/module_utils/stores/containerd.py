@@ -23,6 +23,8 @@ from .base import StoredName
 from .layout_files import explained
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..model.host import Identity
     from ..model.manifest import Manifest
     from ..model.platform import Platform
@@ -45,7 +47,7 @@ class ContainerdStore:
         """Take both; containerd is asked when content is first needed, and its answer kept."""
         self._ctr = ctr
         self._staging = staging
-        self._asking, self._importing = threading.Lock(), threading.Lock()
+        self._asking = threading.Lock()
         self._held: frozenset[str] | None = None
 
     def resolve(self, reference: Reference) -> Descriptor:
@@ -97,16 +99,21 @@ class ContainerdStore:
         descriptor = descriptor._replace(size=len(raw))
         document = parse_manifest(raw, media_type=descriptor.media_type, subject=str(descriptor.digest))
         parts = content_graph.children(document)
-        content_graph.refuse_missing([part for part in parts if not self.has(part)], descriptor)
+        missing = [part for part in parts if not self.has(part)]
+        if missing:  # as far as is known; another task may have brought it in, and emptied staging
+            self._forget_held()
+            missing = [part for part in missing if not self.has(part)]
+        content_graph.refuse_missing(missing, descriptor)
         self.write(descriptor, lambda offset: io.BytesIO(raw[offset:]))
         if reference is None:
             return
-        if not isinstance(document, Index):
-            self._import(reference, document, index=None, platform=None, unpacks=False)
-            return
-        for entry in document.manifests:
-            manifest = self.manifest(entry.digest)
-            self._import(reference, manifest, index=document, platform=entry.platform, unpacks=False)
+        with self._alone():
+            if not isinstance(document, Index):
+                self._import(reference, document, index=None, platform=None, unpacks=False)
+                return
+            for entry in document.manifests:
+                manifest = self.manifest(entry.digest)
+                self._import(reference, manifest, index=document, platform=entry.platform, unpacks=False)
 
     def names(self) -> list[StoredName]:
         """See ContentStore. Sizes are not told; names that are no complete references are left out."""
@@ -122,7 +129,7 @@ class ContainerdStore:
         if self._ctr.image(name) is None:
             raise content_graph.image_not_found(reference, self.names())
         self._ctr.run("images", "rm", "--sync", name)
-        self._held = None
+        self._forget_held()
 
     def manifest(self, digest: Digest) -> Manifest:
         """Return the manifest ``digest``. Raises as ``read``."""
@@ -146,6 +153,10 @@ class ContainerdStore:
             ConflictError: missing-child: a layer is not.
             ImagesError: containerd cannot take it; no name was changed.
         """
+        with self._alone():
+            self._publish(reference, identity, host=host, is_alone=is_alone)
+
+    def _publish(self, reference: Reference, identity: Identity, *, host: Platform, is_alone: bool) -> None:
         if identity.manifest_digest is None:
             raise TypeError("an image that is brought into containerd is known by its manifest")
         manifest = self.manifest(identity.manifest_digest)
@@ -175,6 +186,23 @@ class ContainerdStore:
         """Return the bytes that ``tidy`` would free now."""
         return self._staging.collectable(grace_seconds).bytes
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Bring nothing into containerd beside another thread or process, and know what these brought before."""
+        from pathlib import Path
+
+        from .file_lock import locked
+
+        with contextlib.ExitStack() as held:
+            with explained(self._staging.root):
+                held.enter_context(locked(Path(self._staging.scratch()) / "importing"))
+            self._forget_held()
+            yield
+
+    def _forget_held(self) -> None:
+        with self._asking:
+            self._held = None
+
     def _siblings(self, index: Index, own: Manifest) -> tuple[Manifest, ...]:
         """Return the other images of ``index`` where all of them are here, else none."""
         others = [entry for entry in index.manifests if entry.digest != own.descriptor.digest]
@@ -197,8 +225,7 @@ class ContainerdStore:
 
         name = str(reference.without_digest())
         image = Import(name, manifest, index, platform, unpacks, self.open, siblings)
-        with self._importing:
-            held = import_image(image, ctr=self._ctr)
+        held = import_image(image, ctr=self._ctr)
         with self._asking:
             self._held = held
         with explained(self._staging.root):

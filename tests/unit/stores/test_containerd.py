@@ -101,6 +101,24 @@ def test_a_layer_that_containerd_holds_does_not_move_again(store: ContainerdStor
     assert fetch(store, shared_registry, "ctr/large")[1] == [large.config.digest, large.layers[1].digest]
 
 
+def test_what_another_task_brought_in_meanwhile_is_found_there(
+    store: ContainerdStore, shared_registry: Registry, containerd: Containerd, namespace: str
+) -> None:
+    push_image(shared_registry, "ctr/twice", random_bytes=1000, seed=5)
+    name, further = (parse_reference(shared_registry.reference(f"ctr/{path}")) for path in ("twice", "further"))
+    other = ContainerdStore(Ctr(containerd.address, namespace=namespace, timeout=30), store._staging)
+    with Registries(RegistrySettings(retry_delay=0.01), CredentialSource(environ={})) as registries:
+        source = registries.store(name)
+        raw, descriptor = source.fetch_manifest(name)
+        manifest = parse_image_manifest(raw, media_type=descriptor.media_type)
+        assert all(copied(blob, source, other) for blob in manifest.moved_blobs())
+    fetch(store, shared_registry, "ctr/twice")
+    assert store.staged() == frozenset()
+    other.put_manifest(raw, descriptor)
+    other.publish(further, identity=Identity(descriptor.digest, manifest.config.digest), host=HOST)
+    assert set(containerd.digests(namespace)) == {str(name), str(further)}
+
+
 def test_what_containerd_threw_away_is_told_when_it_is_to_be_sent(
     store: ContainerdStore, shared_registry: Registry, containerd: Containerd, namespace: str
 ) -> None:
