@@ -165,6 +165,9 @@ def test_a_second_audit_of_the_same_fleet_is_no_change_keeps_history_and_shows_n
     assert [row["root"] for row in report["history"]] == [report["root"]]
     assert [(row["name"], row["class"]) for row in report["hosts"][0]["extra"]] == [("example.com/old/app:0", "extra")]
     assert len(report["history"]) == 1
+    slipped = audit(home, hosts=inventory, fleet_images="{{ nobody }}")
+    assert slipped.returncode != 0
+    assert report_of(home) == report, "a list that cannot be read is no empty one"
 
 
 def test_hosts_with_the_same_images_have_one_root_and_each_list_has_a_signed_report(tmp_path: Path) -> None:

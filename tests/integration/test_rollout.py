@@ -244,6 +244,8 @@ def test_a_host_whose_variables_are_wrong_stops_all_before_any_is_touched(fleet:
     everyone_at_once = fleet.roll_out(waves=["50%", 0])
     assert everyone_at_once.returncode != 0
     assert "fleet_images_waves must be a number of hosts" in everyone_at_once.output
+    slips = {"db1": "db1 ansible_connection=local fleet_images_state_options={{nobody}}"}
+    assert "'nobody' is undefined" in fleet.roll_out(lines=slips).output
     assert fleet.roll_out(frozen=True, lock="lost.json").output.count("\nweb1 failed: The lock ") == 1
     assert fleet.has_no_stores()
     assert not (fleet.home / "images.lock.json").exists()
