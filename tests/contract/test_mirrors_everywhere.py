@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible_collections.fleet.images.tests.contract.test_life_of_an_image import put
 from ansible_collections.fleet.images.tests.support.images import MadeImage, make_image, make_index, push
-from ansible_collections.fleet.images.tests.support.lifecycle import FOREIGN, HOST, Repository
+from ansible_collections.fleet.images.tests.support.lifecycle import FOREIGN, HOST, Repository, told
 from ansible_collections.fleet.images.tests.support.registry import Registry, RegistryOptions
 
 if t.TYPE_CHECKING:
@@ -82,8 +83,13 @@ def test_a_mirror_that_is_down_or_holds_wrong_bytes_harms_nothing(
     data.write_bytes(bytes(len(image.layers[0].data)))
     nobody = {"registry": repository.registry.host, "location": "127.0.0.1:9/hub"}
     mirrors = [nobody, *mirrored(repository, registry)]
-    engine_host.settle("image_pull", name=f"{repository}:1", mirrors=mirrors)
+    options = {"name": f"{repository}:1", "mirrors": mirrors}
+    announced = engine_host.announce("image_pull", **options)
+    done = engine_host.do("image_pull", **options)
+    assert f"The mirror {registry.host}/hub/" in json.dumps(done.pop("warnings"))
+    assert told(done) == told(announced)
     assert engine_host.images() == {f"{repository}:1": image.config.digest}
+    engine_host.rest("image_pull", **options)
 
 
 def test_a_tag_means_what_the_origin_says_whatever_a_mirror_has(
