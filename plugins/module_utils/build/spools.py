@@ -105,10 +105,10 @@ def spooling(folder: str | None) -> Iterator[SpoolWriter]:
 
 def _spool_error(error: OSError, folder: str | None) -> UnavailableError:
     return UnavailableError(
-        "A temporary file of the build cannot be used",
+        "A temporary file cannot be used",
         code="build-disk",
         why=f"{error.strerror or error}, in {folder or tempfile.gettempdir()}",
-        fix="free some space there; unpacked layers need room while a build runs",
+        fix="free some space there; layers and archives are unpacked there for a while",
         subject=folder or tempfile.gettempdir(),
     )
 
