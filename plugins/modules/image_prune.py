@@ -53,7 +53,8 @@ options:
     description:
       - Patterns of names, with the wildcards of shells. An image stays if one of its names matches one of them.
       - They are compared with the full name (V(docker.io/library/redis:7)) and with the short one (V(redis:7)).
-        V(*@sha256:*) matches every name by digest.
+        V(*@sha256:*) matches every name by digest, and V(previous.invalid/*) what a rollout keeps to go back to.
+      - An empty pattern is an error, because it would protect nothing.
     type: list
     elements: str
     default: []
