@@ -82,6 +82,9 @@ def load(host: EngineHost, archive: Path) -> None:
         host.podman.cli("load", input_bytes=archive.read_bytes())
     elif isinstance(host, ContainerdHost):
         host.daemon.ctr("images", "import", str(archive), namespace=host.namespace)
+        lease = host.daemon.ctr("leases", "create", namespace=host.namespace).decode().strip()
+        # what the archive had beside images is gone on return, and not at any moment later
+        host.daemon.ctr("leases", "rm", "--sync", lease, namespace=host.namespace)
 
 
 @on("layout", "docker", "podman", "containerd")
