@@ -66,13 +66,16 @@ class HostFiles:
             rows[str(path.relative_to(self.root))] = (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
         return rows
 
-    def role(self, *arguments: str, mirrors: t.Sequence[t.Mapping[str, t.Any]] = (), **variables: t.Any) -> PlaybookRun:
+    def role(
+        self, *arguments: str, mirrors: str | t.Sequence[t.Mapping[str, t.Any]] = (), **variables: t.Any
+    ) -> PlaybookRun:
         """Run the role with ``mirrors``; variables are written without the role's name before them."""
         named = {f"registry_mirrors_{name}": value for name, value in variables.items()}
+        listed = mirrors if isinstance(mirrors, str) else list(mirrors)
         play = {
             "hosts": "all",
             "gather_facts": False,
-            "vars": {"fleet_images_mirrors": list(mirrors), **self.variables, **named},
+            "vars": {"fleet_images_mirrors": listed, **self.variables, **named},
             "roles": ["fleet.images.registry_mirrors"],
         }
         faster = {"ANSIBLE_PIPELINING": "true"}
@@ -275,6 +278,8 @@ def test_what_cannot_be_had_is_refused_before_anything_is_written_or_left_out_wi
     assert left_out.returncode == 0, left_out.output
     config = files.root / "docker/daemon.json"
     assert json.loads(config.read_bytes()) == {"registry-mirrors": ["https://cache.example.com"]}
+    assert files.role(**{**options, "mirrors": "{{ nobody }}"}).returncode != 0
+    assert "registry-mirrors" in config.read_text(encoding="utf-8"), "a list that cannot be read is no empty one"
     config.write_text("{}", encoding="utf-8")
     kept = files.role(state="absent")
     assert kept.returncode != 0
