@@ -11,9 +11,10 @@ version_added: 1.0.0
 author:
   - fleet.images maintainers (@fleet-images)
 description:
-  - Returns the value that a variable has on each host. The playbooks of this collection read the lists of a fleet with it.
-  - Unlike C(hostvars[host].variable), the variable may itself use C(hostvars), for example for the address of a registry
-    that another host has.
+  - Returns the value that a variable has on each host. The playbooks of this collection read the lists of a fleet with
+    it.
+  - Unlike C(hostvars[host].variable), the variable may itself use C(hostvars), for example for the address of a
+    registry that another host has.
   - As with C(hostvars), what plays and roles set with C(vars) is not known for other hosts.
 options:
   _terms:
