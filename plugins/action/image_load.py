@@ -25,7 +25,7 @@ class ActionModule(AnyModule):  # type: ignore[misc]  # Ansible has no types
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result, or a failure of the same form without having reached the host."""
         given = [name for name in _PATH if self._task.args.get(name)]
-        if not given or boolean(self._task.args.get("remote_src", True), strict=False):
+        if not given or _is_there(self._task.args.get("remote_src", True)):
             return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
         source = self._find(str(self._task.args[given[0]]))
         is_here = self._connection.transport == "local" and not self._connection.become
@@ -80,6 +80,14 @@ class ActionModule(AnyModule):  # type: ignore[misc]  # Ansible has no types
             return str(self._find_needle("files", path))
         except AnsibleError:
             return os.path.abspath(str(self._loader.path_dwim(path)))
+
+
+def _is_there(remote_src: t.Any) -> bool:
+    """Return what the option means; what is neither true nor false is the module's to tell."""
+    try:
+        return bool(boolean(remote_src, strict=True))
+    except TypeError:
+        return True
 
 
 def _renamed(value: t.Any, place: str, *, to: str) -> t.Any:

@@ -47,6 +47,7 @@ def test_an_archive_goes_only_to_hosts_that_lack_something_of_it(tmp_path: Path)
         load("direct", tmp_path / "other", "app.tar"),
         load("in the background", tmp_path / "third", "app.tar", **copied, **{"async": 60, "poll": 1}),
         load("missing", store, "no.tar", ignore_errors=True),
+        load("misspelt", store, "app.tar", options={"remote_src": "flase"}, ignore_errors=True),
         load("unknown", store, "app.tar", **copied, options={"name": "team/unknown"}, ignore_errors=True),
     ]
     plays = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
@@ -62,6 +63,7 @@ def test_an_archive_goes_only_to_hosts_that_lack_something_of_it(tmp_path: Path)
     assert Host(store).names() == {NAME: made.digest, "docker.io/team/new:latest": made.digest}
     assert Host(tmp_path / "third").names() == Host(tmp_path / "other").names() == {NAME: made.digest}
     assert results["missing"]["error"]["code"] == "archive-not-found"
+    assert "remote_src" in results["misspelt"]["msg"]
     assert results["unknown"]["error"]["code"] == "archive-lacks-image"
     assert str(archive) in results["unknown"]["msg"]
     assert not list((home / "remote-tmp").glob("*")), "copies stay"
