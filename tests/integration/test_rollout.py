@@ -108,6 +108,7 @@ def test_a_fleet_is_planned_changed_wave_by_wave_reported_and_rolled_back(fleet:
     shown = fleet.roll_out("--check", "--diff", report="report")
     assert shown.returncode == 0, shown.output
     assert "4 hosts: 0 as declared, 4 to change, 0 failed;" in shown.output
+    assert " KiB to move" in shown.output
     assert shown.output.count(f"+{fleet.image} {ONE.digest}\n") == len(HOSTS)
     assert shown.output.count("changed=0") == 0
     assert fleet.has_no_stores()
