@@ -104,7 +104,7 @@ def plan_prune(rule: Prune, observed: Observed, *, leftovers: Sequence[Leftover]
     draft.warnings += _ageless(rule, observed)
     for image in _named(going):
         draft.untag_all(image, cause="unused" if rule.takes_named else "no tag")
-    for image in sorted((image for image in going if not _names(image)), key=lambda image: image.id):
+    for image in _nameless(going, observed):
         draft.drop(image)
     for leftover in leftovers:
         draft.clear(leftover)
@@ -185,6 +185,20 @@ def _named(going: Sequence[LocalImage]) -> list[LocalImage]:
             names, digests = (*other.names, *image.names), (*other.digest_names, *image.digest_names)
             found[image.id] = other._replace(names=tuple(sorted(names, key=str)), digest_names=digests)
     return sorted(found.values(), key=lambda image: str(_names(image)[0]))
+
+
+def _nameless(going: Sequence[LocalImage], observed: Observed) -> list[LocalImage]:
+    """Return those that have no names, each before what it was built on, which may go along with it."""
+    parents = {image.id: image.parent for image in observed.images}
+
+    def ancestors(image: LocalImage) -> int:
+        count, parent = 0, image.parent
+        while parent:
+            count, parent = count + 1, parents.get(parent, "")
+        return count
+
+    nameless = [image for image in going if not _names(image)]
+    return sorted(nameless, key=lambda image: (-ancestors(image), image.id))
 
 
 def _keys(image: LocalImage) -> Iterator[object]:

@@ -17,6 +17,7 @@ from ansible_collections.fleet.images.plugins.module_utils.plan.pruning import (
     plan_prune,
     unclear,
 )
+from ansible_collections.fleet.images.tests.support.images import MadeImage
 from ansible_collections.fleet.images.tests.support.memory_engine import DOCKER, MemoryEngine
 from ansible_collections.fleet.images.tests.unit.plan.stories import NOTHING, image, short
 
@@ -138,10 +139,17 @@ def test_what_a_staying_image_was_built_on_stays_and_goes_with_it(pruned: Pruned
     assert len(pruning.gone) == 3
 
 
-def test_nameless_images_that_were_built_on_each_other_go_together(pruned: Pruned) -> None:
-    low, high = pruned.host.hold(ONE), pruned.host.hold(TWO)
+@pytest.mark.parametrize("keeps_bases", [True, False])
+@pytest.mark.parametrize(("lower", "upper"), [(ONE, TWO), (TWO, ONE)])
+def test_nameless_images_that_were_built_on_each_other_go_together(
+    pruned: Pruned, lower: MadeImage, upper: MadeImage, keeps_bases: bool
+) -> None:
+    low, high = pruned.host.hold(lower), pruned.host.hold(upper)
     pruned.host.parents = {high.id: low.id}
-    (action,) = pruned.plan(Prune()).plan.actions
+    observed = pruned.observed()
+    abilities = observed.abilities._replace(keeps_bases=keeps_bases)
+    host = Observed(observed.images, engine="any", platform=observed.platform, abilities=abilities)
+    (action,) = plan_prune(Prune(), host).plan.actions
     assert getattr(action, "deletes", ()) == (high.id, low.id)
 
 
