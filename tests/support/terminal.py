@@ -91,6 +91,9 @@ class Terminal:
             self._column += len(whole)
 
 
+_SIZE = ("COLUMNS", "LINES")  # they would go over what the terminal says
+
+
 @contextlib.contextmanager
 def on_terminal(
     command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path, columns: int = 120, rows: int = 40
@@ -102,7 +105,7 @@ def on_terminal(
         process = subprocess.Popen(
             [str(word) for word in command],
             cwd=folder,
-            env={**environment, "TERM": "xterm"},
+            env={**{name: value for name, value in environment.items() if name not in _SIZE}, "TERM": "xterm"},
             stdin=end,
             stdout=end,
             stderr=end,
