@@ -53,7 +53,7 @@ class Plan(t.NamedTuple):
 
     ``leftovers`` are digests that engines keep as names of images whose tags move: they go after all actions, as what
     no name leads to does on engines that keep none. Nobody wrote these names, so they are no actions of their own.
-    ``frees`` are the bytes on disk, at most, of what goes.
+    ``frees`` are bytes on disk, at most, where that is what the plan is for.
 
     ``names_before`` and ``names_after`` map the names that change, here and (``push``) at registries, to what they
     point at: a digest, "image" and its ID where no registry's digest is known, or "(built in this run)".
@@ -87,9 +87,8 @@ class Plan(t.NamedTuple):
         summary = ", ".join(f"{count} to {kind}" for kind, count in counts.items())
         width = max(len(action.reference.familiar + action.where) for action in self.actions)
         lines = [_line(action, width=width) for action in self.actions]
-        sizes = [f"{size_text(self.size)} to move"] if self.size or not self.frees else []
-        sizes += [f"{size_text(self.frees)} to free at most"] if self.frees else []
-        return "\n".join([f"Plan: {summary}; {', '.join(sizes)}.", *lines, ""])
+        size = f"{size_text(self.frees)} to free at most" if self.frees else f"{size_text(self.size)} to move"
+        return "\n".join([f"Plan: {summary}; {size}.", *lines, ""])
 
     def diff(self) -> dict[str, str]:
         """Return what ``--diff`` shows: the names that change with their digests before and after, and the plan."""

@@ -31,7 +31,6 @@ def report(plan: Plan, *, outcome: Outcome, engine: Engine) -> dict[str, t.Any]:
     if removed:
         result["untagged"] = [str(action.reference) for action in removed]
         result["deleted"] = [image_id for action in removed for image_id in action.deletes]
-        result["space_reclaimed"] = plan.frees
     return result
 
 

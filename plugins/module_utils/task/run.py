@@ -135,18 +135,22 @@ def converge(
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
         answers = builds.with_written(desired, answers=answers)
     plan = plan_images(desired, observed, answers=answers)
-    plan = plan._replace(frees=_freed(plan, observed, session=session))
+    freed = _freed(plan, observed, session=session)
     session.check_room(plan)
     outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builds)
     warnings = [*plan.warnings, *outcome.warnings, *session.warnings()]
-    return report(plan, outcome=outcome, engine=session.engine), warnings
+    return {**report(plan, outcome=outcome, engine=session.engine), **freed}, warnings
 
 
-def _freed(plan: Plan, observed: Observed, *, session: Session) -> int:
-    """Return the bytes, at most, of images that go with their last name; what a tag that moves leaves is not in it."""
-    deleted = {image_id for action in plan.actions if isinstance(action, Untag) for image_id in action.deletes}
+def _freed(plan: Plan, observed: Observed, *, session: Session) -> dict[str, int]:
+    """Return what a result tells of bytes of images that go with their last name; they are at most those.
+
+    It stands in no plan's text: engines count layers that images share in ways of their own.
+    """
+    removed = [action for action in plan.actions if isinstance(action, Untag)]
+    deleted = {image_id for action in removed for image_id in action.deletes}
     going = [image for image in observed.images if image.id in deleted]
-    return session.engine.freeable(going) if going else 0
+    return {"space_reclaimed": session.engine.freeable(going) if going else 0} if removed else {}
 
 
 def _answers(questions: Questions, session: Session) -> Answers:
