@@ -85,6 +85,7 @@ def world(tmp_path: Path, shared_registry: Registry) -> Iterator[World]:
         yield world
 
 
+@pytest.mark.long
 def test_twenty_hosts_stop_within_a_failure_budget_go_on_rest_and_go_back(world: World) -> None:
     rollout, proxy = world.rollout, world.proxy
     images = [{"image": f"{proxy.host}/{path}:1"} for path in PATHS]

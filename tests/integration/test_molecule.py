@@ -124,6 +124,7 @@ def test_every_scenario_is_tested() -> None:
     assert {path.parent.name for path in ROOT.glob("extensions/molecule/*/molecule.yml")} == set(SCENARIOS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("molecule", sorted(SCENARIOS), indirect=True)
 def test_a_scenario_goes_its_whole_way_and_leaves_nothing(molecule: Molecule) -> None:
     with molecule.running("test") as process:
@@ -134,6 +135,7 @@ def test_a_scenario_goes_its_whole_way_and_leaves_nothing(molecule: Molecule) ->
     assert left_of(fleet) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("molecule", ["registry_mirrors"], indirect=True)
 def test_hosts_of_a_run_that_was_killed_are_taken_away_by_destroy(molecule: Molecule) -> None:
     with molecule.running("create") as process:

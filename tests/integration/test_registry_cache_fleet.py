@@ -117,6 +117,7 @@ def test_through_a_seeded_docker_registry_the_origin_sends_the_image_twice(
     assert 1 <= ratio <= 2.05
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", sorted(BOUNDS))
 def test_a_rollout_through_a_cache_costs_the_origin_no_more_however_many_hosts_follow_the_canary(
     kind: str, origin: CountingProxy, image: MadeImage, public: Path, tmp_path: Path

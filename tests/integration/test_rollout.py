@@ -104,6 +104,7 @@ def changed_hosts(run: PlaybookRun) -> list[str]:
     return [row.host for row in run.results if row.task.endswith(STATE) and row.changed]
 
 
+@pytest.mark.long
 def test_a_fleet_is_planned_changed_wave_by_wave_reported_and_rolled_back(fleet: Fleet) -> None:
     shown = fleet.roll_out("--check", "--diff", report="report")
     assert shown.returncode == 0, shown.output
