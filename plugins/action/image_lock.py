@@ -6,21 +6,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import typing as t
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import merge_hash
 
 from ..module_utils.model.errors import ImagesError
+from ..plugin_utils.control_files import ControlFiles
 from ..plugin_utils.lock_arguments import lock_arguments
 from ..plugin_utils.state_arguments import prepare
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
+class ActionModule(ControlFiles, ActionBase):  # type: ignore[misc]  # Ansible has no types
     """Validates ``images``, reads ``from_file``, then runs the module of the same name beside itself."""
 
     _supports_check_mode = True
@@ -35,11 +34,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         except ImagesError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.to_json()}
         arguments = lock_arguments(prepared.arguments, find=self._find, place=self._place)
-        answer = self._run_here(arguments, task_vars or {})
-        if prepared.sources is not None:
-            answer["sources"] = prepared.sources
-        if prepared.warnings:
-            answer["warnings"] = [*prepared.warnings, *answer.get("warnings", ())]
+        answer = prepared.told_in(self._run_here(arguments, task_vars or {}))
         return t.cast("dict[str, t.Any]", merge_hash(result, answer))
 
     def _run_here(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -57,17 +52,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         finally:
             self._connection = given
         return answer
-
-    def _place(self, path: str) -> str:
-        """Return where ``path``, which starts at the playbook, is or will be."""
-        return str(self._loader.path_dwim(path))
-
-    def _find(self, path: str) -> str:
-        """Return where ``path`` is: beside the playbook, or where roles keep files."""
-        beside = self._place(path)
-        if os.path.exists(beside):
-            return beside
-        try:
-            return str(self._find_needle("files", path))
-        except AnsibleError:
-            return beside

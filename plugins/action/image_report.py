@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 from datetime import datetime, timezone
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.model.errors import ImagesError
 from ..module_utils.task.check_mode import is_plan_only
+from ..plugin_utils.control_files import ControlFiles
 from ..plugin_utils.report_document import refuse
 from ..plugin_utils.report_run import checked, report_fleet
 from ..plugin_utils.state_arguments import prepare
@@ -23,7 +22,7 @@ if t.TYPE_CHECKING:
     from ..plugin_utils.state_arguments import Prepared
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
+class ActionModule(ControlFiles, ActionBase):  # type: ignore[misc]  # Ansible has no types
     """Compares what hosts returned with what they must hold, and writes the report."""
 
     _supports_check_mode = True
@@ -53,20 +52,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         reported = report_fleet({**params, **given}, made_at=made_at, place=self._place)
         if not is_plan_only(self._task):
             reported.write()
-        warnings = {"warnings": prepared.warnings} if prepared.warnings else {}
-        sources = {} if prepared.sources is None else {"sources": prepared.sources}
-        return {**reported.result(), **sources, **warnings, "report": reported.report}
-
-    def _place(self, path: str) -> str:
-        """Return where ``path``, which starts at the playbook, is or will be."""
-        return str(self._loader.path_dwim(path))
-
-    def _find(self, path: str) -> str:
-        """Return where ``path`` is: beside the playbook, or where roles keep files."""
-        beside = self._place(path)
-        if os.path.exists(beside):
-            return beside
-        try:
-            return str(self._find_needle("files", path))
-        except AnsibleError:
-            return beside
+        return {**prepared.told_in(reported.result()), "report": reported.report}

@@ -6,22 +6,18 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 
 from ..module_utils.model.errors import ImagesError
+from ..plugin_utils.control_files import ControlFiles
 from ..plugin_utils.progress_asking import asked
 from ..plugin_utils.state_arguments import prepare
 
-if t.TYPE_CHECKING:
-    from ..plugin_utils.state_arguments import Prepared
 
-
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
+class ActionModule(ControlFiles, ActionBase):  # type: ignore[misc]  # Ansible has no types
     """Validates ``images``, reads ``from_file`` and ``lock``, then runs the module of the same name."""
 
     _supports_check_mode = True
@@ -44,24 +40,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             )
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-        return t.cast("dict[str, t.Any]", merge_hash(result, self._told(answer, prepared)))
+        return t.cast("dict[str, t.Any]", merge_hash(result, self._told(prepared.told_in(answer))))
 
-    def _find(self, path: str) -> str:
-        """Return where ``path`` is on the control node: beside the playbook, or where roles keep files."""
-        beside = str(self._loader.path_dwim(path))
-        if os.path.exists(beside):
-            return beside
-        try:
-            return str(self._find_needle("files", path))
-        except AnsibleError:
-            return beside
-
-    def _told(self, answer: dict[str, t.Any], prepared: Prepared) -> dict[str, t.Any]:
-        """Return the module's answer with what was found here, and with the lock as the task wrote it."""
-        if prepared.sources is not None:
-            answer["sources"] = prepared.sources
-        if prepared.warnings:
-            answer["warnings"] = [*prepared.warnings, *answer.get("warnings", ())]
+    def _told(self, answer: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the module's answer with the lock as the task wrote it."""
         arguments = answer.get("invocation", {}).get("module_args", {})
         if arguments.get("lock"):
             arguments["lock"] = self._task.args["lock"]

@@ -490,9 +490,18 @@ error:
       sample: []
 """
 
+import typing as t
+
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.desired import read_build
 from ..module_utils.task.options import BUILD, BUILD_RESULT
-from ..module_utils.task.run import Builder, run_task
+from ..module_utils.task.run import run_task
+
+if t.TYPE_CHECKING:
+    from ..module_utils.task.builder import Builder
 
 
 def open_builder() -> Builder:

@@ -283,6 +283,10 @@ error:
       sample: []
 """
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.committing import COMMIT, Commits, read_commit
 from ..module_utils.task.run import run_task
 

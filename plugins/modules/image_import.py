@@ -280,6 +280,10 @@ error:
 
 import typing as t
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.archive_options import IMPORT
 from ..module_utils.task.frame import run_work
 

@@ -296,6 +296,10 @@ error:
       sample: {}
 """
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.control_options import LOCK
 from ..module_utils.task.frame import run_work
 from ..module_utils.task.lock import lock_images

@@ -342,6 +342,10 @@ error:
       sample: []
 """
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.frame import run_work
 from ..module_utils.task.prune_options import PRUNE
 from ..module_utils.task.pruning import prune

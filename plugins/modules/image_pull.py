@@ -317,6 +317,10 @@ error:
 
 import typing as t
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.desired import read_pull
 from ..module_utils.task.options import NAMES, PULL, VERIFY
 from ..module_utils.task.run import run_task

@@ -280,6 +280,10 @@ error:
           fix: use one of html, json, markdown, junit, prometheus
 """
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.control_node import refuse_host
 from ..module_utils.task.control_options import REPORT
 

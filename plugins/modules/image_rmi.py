@@ -295,6 +295,10 @@ error:
       sample: []
 """
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.desired import read_rmi
 from ..module_utils.task.options import NAMES, RMI
 from ..module_utils.task.run import run_task

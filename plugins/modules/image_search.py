@@ -180,6 +180,10 @@ error:
       sample: []
 """
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.frame import run_work
 from ..module_utils.task.searching import SEARCH, search
 

@@ -231,6 +231,10 @@ error:
       sample: {}
 """
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.frame import run_work
 from ..module_utils.task.options import NAMES
 from ..module_utils.task.sign import SIGN, sign

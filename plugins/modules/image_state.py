@@ -674,11 +674,16 @@ error:
 
 import typing as t
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.options import PULL, STATE, VERIFY
-from ..module_utils.task.run import Builder, run_task
+from ..module_utils.task.run import run_task
 from ..module_utils.task.state import read_image_state
 
 if t.TYPE_CHECKING:
+    from ..module_utils.task.builder import Builder
     from ..module_utils.task.checks import Checks
 
 

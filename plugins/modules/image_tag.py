@@ -263,6 +263,10 @@ error:
       sample: []
 """
 
+from ..module_utils.task.compile_once import compile_once
+
+compile_once()
+
 from ..module_utils.task.desired import read_tag
 from ..module_utils.task.options import TAG
 from ..module_utils.task.run import run_task

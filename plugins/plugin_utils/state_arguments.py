@@ -21,6 +21,12 @@ class Prepared(t.NamedTuple):
     sources: list[dict[str, t.Any]] | None
     warnings: list[str]
 
+    def told_in(self, answer: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return a result with what was found on the control node."""
+        sources = {} if self.sources is None else {"sources": self.sources}
+        warnings = {"warnings": [*self.warnings, *answer.get("warnings", ())]} if self.warnings else {}
+        return {**answer, **sources, **warnings}
+
 
 def prepare(args: Mapping[str, t.Any], *, find: Callable[[str], str]) -> Prepared:
     """Return what the host gets; ``find`` returns where a path of the task is on the control node.

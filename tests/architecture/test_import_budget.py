@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import ast
 import typing as t
 import zlib
 
-from ansible_collections.fleet.images.tests.architecture.sources import closure, sources
+from ansible_collections.fleet.images.tests.architecture.sources import closure, imports, sources
 
 # docs/decisions/0008: what is shipped costs bytes on the wire, what is loaded costs compilation at every task.
 SHIPPED_BYTES = 275_000
@@ -49,3 +50,15 @@ def test_no_module_ships_more_than_the_budget() -> None:
 
 def test_no_module_loads_more_than_the_budget_before_it_starts() -> None:
     assert {name: b.loaded_lines for name, b in budgets().items() if b.loaded_lines > LOADED_LINES} == {}
+
+
+def test_every_module_has_its_payload_compiled_once_before_it_imports_more_of_it() -> None:
+    for module in sources():
+        if module.floor != "modules":
+            continue
+        calls = [row.lineno for row in module.tree.body if ast.unparse(row) == "compile_once()"]
+        ours = [(found.line, found.target) for found in imports(module) if found.is_ours]
+        (called,) = calls
+        first, *others = sorted(ours)
+        assert first[1].endswith(".task.compile_once"), module.name
+        assert first[0] < called < min(others)[0], module.name

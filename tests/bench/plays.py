@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -16,7 +15,13 @@ from pathlib import Path
 import yaml
 from ansible_collections.fleet.images.tests.bench.contest import expect
 from ansible_collections.fleet.images.tests.bench.place import PeakMeter
-from ansible_collections.fleet.images.tests.support.playbook import ROOT, ansible_environment
+from ansible_collections.fleet.images.tests.support.playbook import (
+    ROOT,
+    TaskResult,
+    ansible_environment,
+    read_records,
+    recording,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,26 +29,17 @@ if t.TYPE_CHECKING:
 PEERS = ROOT / "build" / "peers"
 #: The bundle that brings community.docker and containers.podman, and what the modules of both sides need.
 _PACKAGES = ("ansible>=12", "requests>=2.31,<3", "jsonschema>=4.20,<5")
+_FINE = ("ok", "skipped")
 LOCAL = "localhost ansible_connection=local\n"
 
 Task = t.Mapping[str, t.Any]
-
-
-class Took(t.NamedTuple):
-    """What one task gave on one host, and the seconds from its start to its end there."""
-
-    host: str
-    task: str
-    seconds: float
-    has_failed: bool
-    result: Mapping[str, t.Any]
 
 
 class Play(t.NamedTuple):
     """A play that ran without failures: seconds from outside, and its tasks in the order in which they ended."""
 
     seconds: float
-    tasks: list[Took]
+    tasks: list[TaskResult]
 
     def unchanged(self, count: int) -> Play:
         """Return the play itself; fails unless so many results, items of loops counted, say that nothing changed."""
@@ -55,12 +51,13 @@ class Play(t.NamedTuple):
 
 def install_peers() -> None:
     """Make the peers' virtual environment unless it is there. Raises ``CalledProcessError`` without a package index."""
-    stamp, wanted = PEERS / "stamp", f"{sys.version} {_PACKAGES}"
+    # Compiled, as people have them: the peers' modules import some of it at every task.
+    install = ["install", "-qq", "--compile", "--disable-pip-version-check", *_PACKAGES]
+    stamp, wanted = PEERS / "stamp", f"{sys.version} {install}"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEERS)], check=True)
-    quiet = ["install", "-qq", "--no-compile", "--disable-pip-version-check"]
-    subprocess.run([str(PEERS / "bin" / "pip"), *quiet, *_PACKAGES], check=True)
+    subprocess.run([str(PEERS / "bin" / "pip"), *install], check=True)
     stamp.write_text(wanted, encoding="utf-8")
 
 
@@ -84,8 +81,8 @@ def run_tasks(
         check=False,
     )
     seconds = time.perf_counter() - started
-    play = Play(seconds, _took(home))
-    has_failed = finished.returncode != 0 or any(row.has_failed for row in play.tasks)
+    play = Play(seconds, read_records(home / "records.jsonl"))
+    has_failed = finished.returncode != 0 or any(row.status not in _FINE for row in play.tasks)
     expect(f"a play ended well:\n{finished.stdout.decode()[-4000:]}", holds=not has_failed)
     return play
 
@@ -95,8 +92,8 @@ def play_peak(tasks: Sequence[Task], home: Path, *, inventory: str, forks: int) 
     command = _prepare(tasks, home, inventory=inventory, forks=forks)
     started = time.perf_counter()
     peak = PeakMeter(home).of(command, _around(home, None))
-    play = Play(time.perf_counter() - started, _took(home))
-    expect("no task failed", holds=not any(row.has_failed for row in play.tasks))
+    play = Play(time.perf_counter() - started, read_records(home / "records.jsonl"))
+    expect("no task failed", holds=not any(row.status not in _FINE for row in play.tasks))
     return play, peak
 
 
@@ -113,14 +110,9 @@ def _prepare(tasks: Sequence[Task], home: Path, *, inventory: str, forks: int) -
 
 def _around(home: Path, environment: Mapping[str, str] | None) -> dict[str, str]:
     settings = {
+        # What Python compiled is kept, as it is where people work, for the peers' modules and for ours.
+        "PYTHONDONTWRITEBYTECODE": "",
         "ANSIBLE_PYTHON_INTERPRETER": str(PEERS / "bin" / "python"),
-        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
-        "ANSIBLE_CALLBACKS_ENABLED": "timed",
-        "BENCH_RECORDS": str(home / "records.jsonl"),
+        **recording(home / "records.jsonl"),
     }
     return ansible_environment(home, **settings, **(environment or {}))
-
-
-def _took(home: Path) -> list[Took]:
-    lines = (home / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Took(**json.loads(line)) for line in lines]

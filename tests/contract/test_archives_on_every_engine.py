@@ -14,12 +14,7 @@ import tarfile
 import typing as t
 
 import pytest
-from ansible_collections.fleet.images.tests.support.engine_hosts import (
-    ContainerdHost,
-    DockerHost,
-    LayoutHost,
-    PodmanHost,
-)
+from ansible_collections.fleet.images.tests.support.engine_hosts import DockerHost, LayoutHost, load_archive
 from ansible_collections.fleet.images.tests.support.images import make_image, make_index, make_layer
 from ansible_collections.fleet.images.tests.support.lifecycle import FOREIGN, HOST, kinds
 from ansible_collections.fleet.images.tests.support.skopeo import copy, image_config, manifest_digest, raw_manifest
@@ -74,19 +69,6 @@ def remove(host: EngineHost, case: Case) -> None:
     assert host.images() == {}
 
 
-def load(host: EngineHost, archive: Path) -> None:
-    """Let the engine's own client take an archive."""
-    if isinstance(host, DockerHost):
-        host.daemon.cli("load", input_bytes=archive.read_bytes())
-    elif isinstance(host, PodmanHost):
-        host.podman.cli("load", input_bytes=archive.read_bytes())
-    elif isinstance(host, ContainerdHost):
-        host.daemon.ctr("images", "import", str(archive), namespace=host.namespace)
-        lease = host.daemon.ctr("leases", "create", namespace=host.namespace).decode().strip()
-        # what the archive had beside images is gone on return, and not at any moment later
-        host.daemon.ctr("leases", "rm", "--sync", lease, namespace=host.namespace)
-
-
 @on("layout", "docker", "podman", "containerd")
 def test_images_go_into_an_archive_and_come_back(engine_host: EngineHost, case: Case) -> None:
     announced = engine_host.announce("image_save", **case.params)
@@ -108,7 +90,7 @@ def test_images_go_into_an_archive_and_come_back(engine_host: EngineHost, case: 
     assert state(case.archive) == written
     remove(engine_host, case)
     if not isinstance(engine_host, LayoutHost):  # the embedded store has no client of its own
-        load(engine_host, case.archive)
+        load_archive(engine_host, case.archive)
         assert engine_host.images() == case.configs
         engine_host.rest("image_load", path=str(case.archive))
         remove(engine_host, case)

@@ -12,12 +12,7 @@ import shutil
 import typing as t
 
 import pytest
-from ansible_collections.fleet.images.tests.support.engine_hosts import (
-    ContainerdHost,
-    DockerHost,
-    PodmanHost,
-    RootlessPodmanHost,
-)
+from ansible_collections.fleet.images.tests.support.engine_hosts import RootlessPodmanHost, load_archive
 from ansible_collections.fleet.images.tests.support.file_trees import archive_tree, base_with_removals, folder_tree
 from ansible_collections.fleet.images.tests.support.lifecycle import kinds
 from ansible_collections.fleet.images.tests.support.skopeo import copy, image_config, skopeo, umoci_unpack
@@ -85,16 +80,6 @@ def build(host: EngineHost, case: Written) -> dict[str, t.Any]:
     return done
 
 
-def load(host: EngineHost, archive: Path) -> None:
-    """Let the engine's own client take an archive."""
-    if isinstance(host, DockerHost):
-        host.daemon.cli("load", input_bytes=archive.read_bytes())
-    elif isinstance(host, PodmanHost):
-        host.podman.cli("load", input_bytes=archive.read_bytes())
-    elif isinstance(host, ContainerdHost):
-        host.daemon.ctr("images", "import", str(archive), namespace=host.namespace)
-
-
 def test_an_image_is_written_in_every_form_and_other_tools_read_it(
     engine_host: EngineHost, case: Written, tmp_path: Path, needs: t.Callable[..., None]
 ) -> None:
@@ -128,7 +113,7 @@ def test_the_engine_takes_its_archives_back(engine_host: EngineHost, case: Writt
     for form in TAKEN[engine_host.engine]:
         engine_host.do("image_rmi", name="team/app:1")
         assert NAME not in engine_host.images()
-        load(engine_host, case.places[form])
+        load_archive(engine_host, case.places[form])
         assert engine_host.images()[NAME] == config
         engine_host.rest("image_build", **case.params)
 

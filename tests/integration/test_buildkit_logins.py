@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.fleet.images.tests.support.build_contexts import answering, busybox
 from ansible_collections.fleet.images.tests.support.engine_hosts import DockerHost
 from ansible_collections.fleet.images.tests.support.images import make_image, push
+from ansible_collections.fleet.images.tests.support.processes import seen_of_processes
 from ansible_collections.fleet.images.tests.support.registry import Registry, RegistryOptions, start_registry
 
 if t.TYPE_CHECKING:
@@ -88,16 +89,6 @@ def context(tmp_path: Path) -> Path:
 def login(registry: Registry) -> dict[str, t.Any]:
     """Return the options of who may read."""
     return {"registry_auth": [{"registry": registry.host, "username": "fleet", "password": PASSWORD}]}
-
-
-def seen_of_processes() -> bytes:
-    """Return the arguments and the environment of every process of this machine."""
-    seen = []
-    for path in Path("/proc").glob("[0-9]*"):
-        for name in ("cmdline", "environ"):
-            with contextlib.suppress(OSError):  # it ended meanwhile
-                seen.append((path / name).read_bytes())
-    return b"".join(seen)
 
 
 def test_a_cache_is_taken_with_the_log_in_of_the_task_alone(

@@ -18,6 +18,7 @@ from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repos
 from ansible_collections.fleet.images.tests.support.other_ansible import other_ansible_playbook
 from ansible_collections.fleet.images.tests.support.playbook import PROGRAM, PlaybookRun, run_playbook
 from ansible_collections.fleet.images.tests.support.proxy import CountingProxy, Fault
+from ansible_collections.fleet.images.tests.support.rollout import STATE, Rollout, changed_hosts
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ HOSTS = ("canary", "web1", "web2", "db1")
 ONE = make_image({"v": b"1"}, seed=71, layers=2, random_bytes=20_000)
 TWO = make_image({"v": b"2"}, seed=72, layers=2, random_bytes=20_000)
 AWAY = "ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh"
-STATE = "Bring the host to its images"
 
 
 class Fleet:
@@ -45,22 +45,12 @@ class Fleet:
 
         Variables begin with fleet_images; None is not set.
         """
-        store = f"{self.folder}/{{{{ inventory_hostname }}}}"
-        given: dict[str, t.Any] = {
-            "origin": str(self.repository),
-            "fleet_images": [{"image": "{{ hostvars['db1'].origin }}:1"}],
-            "fleet_images_options": {"engine": "layout", "store": store, "retry": 0},
-            "fleet_images_waves": [1, 2, "100%"],
-        }
-        given |= {f"fleet_images_{name}": value for name, value in variables.items()}
-        given = {name: value for name, value in given.items() if value is not None}
-        (self.home / "group_vars").mkdir(parents=True, exist_ok=True)
-        (self.home / "group_vars" / "all.json").write_text(json.dumps(given), encoding="utf-8")
-        inventory = "".join(lines.get(name, f"{name} ansible_connection=local") + "\n" for name in HOSTS)
-        plays = [{"name": "Roll out", "ansible.builtin.import_playbook": "fleet.images.rollout"}]
-        faster = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_FORKS": "3"}
-        return run_playbook(
-            plays, self.home, arguments=arguments, inventory=inventory, environment=faster, program=program
+        given = {"": [{"image": "{{ hostvars['db1'].origin }}:1"}], "waves": [1, 2, "100%"], **variables}
+        rows = [lines.get(name, f"{name} ansible_connection=local") for name in HOSTS]
+        inventory = "\n".join([*rows, "[all:vars]", f"origin={self.repository}", ""])
+        rollout = Rollout(self.home, inventory, str(self.folder / "{}"))
+        return rollout.run(
+            *arguments, program=program, **{name: value for name, value in given.items() if value is not None}
         )
 
     def digests(self) -> list[str]:
@@ -97,11 +87,6 @@ def fleet(tmp_path: Path, repository: Repository) -> Iterator[Fleet]:
         seen = repository._replace(host=proxy.host)
         seen.push("1", ONE)
         yield Fleet(tmp_path, proxy, seen)
-
-
-def changed_hosts(run: PlaybookRun) -> list[str]:
-    """Return the hosts that were changed, in that order."""
-    return [row.host for row in run.results if row.task.endswith(STATE) and row.changed]
 
 
 @pytest.mark.long
@@ -228,12 +213,12 @@ def test_the_role_alone_brings_a_host_to_its_images_and_verifies_it(fleet: Fleet
         "roles": ["fleet.images.images"],
     }
     checked = run_playbook([play], fleet.home, arguments=["--check"])
-    assert checked.of(f"fleet.images.images : {STATE}").changed, checked.output
+    assert checked.of(STATE).changed, checked.output
     assert not store.exists()
     for is_changed in (True, False):
         done = run_playbook([play], fleet.home)
         assert done.returncode == 0, done.output
-        assert done.of(f"fleet.images.images : {STATE}").changed is is_changed
+        assert done.of(STATE).changed is is_changed
         assert done.of("fleet.images.images : Verify the host").status == "ok"
     assert Host(store).names() == {fleet.image: ONE.digest}
 

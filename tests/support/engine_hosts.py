@@ -248,6 +248,19 @@ class ContainerdHost(EngineHost):
         return self.daemon.ctr(*words, namespace=self.namespace)
 
 
+def load_archive(host: EngineHost, archive: Path) -> None:
+    """Let the engine's own client take an archive."""
+    if isinstance(host, DockerHost):
+        host.daemon.cli("load", input_bytes=archive.read_bytes())
+    elif isinstance(host, PodmanHost):
+        host.podman.cli("load", input_bytes=archive.read_bytes())
+    elif isinstance(host, ContainerdHost):
+        host.daemon.ctr("images", "import", str(archive), namespace=host.namespace)
+        lease = host.daemon.ctr("leases", "create", namespace=host.namespace).decode().strip()
+        # what the archive had beside images is gone on return, and not at any moment later
+        host.daemon.ctr("leases", "rm", "--sync", lease, namespace=host.namespace)
+
+
 def full_name(name: str) -> str:
     """Return a name as Docker shows it with its registry and namespace."""
     first, separator, _rest = name.partition("/")

@@ -20,12 +20,16 @@ PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 
 
 class TaskResult(t.NamedTuple):
-    """What one task gave on one host. ``status`` is ok, failed, ignored, skipped or unreachable."""
+    """What one task gave on one host, and the seconds from its start to its end there.
+
+    ``status`` is ok, failed, ignored, skipped or unreachable.
+    """
 
     host: str
     task: str
     status: str
     result: dict[str, t.Any]
+    seconds: float = 0.0
 
     @property
     def changed(self) -> bool:
@@ -91,9 +95,7 @@ def run_playbook(
     hosts.write_text(inventory, encoding="utf-8")
     records.write_text("", encoding="utf-8")
     settings = {
-        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
-        "ANSIBLE_CALLBACKS_ENABLED": "records",
-        "TEST_RECORDS": str(records),
+        **recording(records),
         **(environment or {}),
     }
     command = [str(program), "-i", str(hosts), *arguments, str(playbook)]
@@ -108,10 +110,18 @@ def run_playbook(
         timeout=timeout,
         check=False,
     )
-    results = [_task_result(line) for line in records.read_text(encoding="utf-8").splitlines()]
-    return PlaybookRun(finished.returncode, finished.stdout, results)
+    return PlaybookRun(finished.returncode, finished.stdout, read_records(records))
 
 
-def _task_result(line: str) -> TaskResult:
-    row = json.loads(line)
-    return TaskResult(row["host"], row["task"], row["status"], row["result"])
+def recording(records: Path) -> dict[str, str]:
+    """Return the settings with which Ansible adds every task's result to the file ``records``."""
+    return {
+        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
+        "ANSIBLE_CALLBACKS_ENABLED": "records",
+        "TEST_RECORDS": str(records),
+    }
+
+
+def read_records(records: Path) -> list[TaskResult]:
+    """Return the results that a run with ``recording(records)`` left, in the order in which they ended."""
+    return [TaskResult(**json.loads(line)) for line in records.read_text(encoding="utf-8").splitlines()]

@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 from .lifecycle import Host
-from .playbook import PlaybookRun, run_playbook
+from .playbook import PROGRAM, PlaybookRun, run_playbook
 
 STATE = "fleet.images.images : Bring the host to its images"
 
@@ -24,7 +24,13 @@ class Rollout(t.NamedTuple):
     store: str
     options: t.Mapping[str, t.Any] = {}
 
-    def run(self, *arguments: str, of: t.Mapping[str, t.Mapping[str, t.Any]] = {}, **variables: t.Any) -> PlaybookRun:
+    def run(
+        self,
+        *arguments: str,
+        of: t.Mapping[str, t.Mapping[str, t.Any]] = {},
+        program: Path = PROGRAM,
+        **variables: t.Any,
+    ) -> PlaybookRun:
         """Run the playbook: ``variables`` of all hosts and those ``of`` single ones begin with fleet_images."""
         own = {"engine": "layout", "store": self.store.format("{{ inventory_hostname }}"), "retry": 0}
         self._write("group_vars/all.json", {**variables, "options": {**own, **self.options}})
@@ -33,7 +39,13 @@ class Rollout(t.NamedTuple):
         plays = [{"name": "Roll out", "ansible.builtin.import_playbook": "fleet.images.rollout"}]
         faster = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_FORKS": "4"}
         return run_playbook(
-            plays, self.home, arguments=arguments, inventory=self.inventory, environment=faster, timeout=1200
+            plays,
+            self.home,
+            arguments=arguments,
+            inventory=self.inventory,
+            environment=faster,
+            timeout=1200,
+            program=program,
         )
 
     def host(self, name: str) -> Host:
@@ -46,9 +58,9 @@ class Rollout(t.NamedTuple):
         (self.home / path).write_text(json.dumps(variables), encoding="utf-8")
 
 
-def changed_hosts(run: PlaybookRun) -> set[str]:
-    """Return the hosts that a rollout changed."""
-    return {row.host for row in run.results if row.task == STATE and row.changed}
+def changed_hosts(run: PlaybookRun) -> list[str]:
+    """Return the hosts that a rollout changed, in that order."""
+    return [row.host for row in run.results if row.task == STATE and row.changed]
 
 
 def tells(run: PlaybookRun) -> list[str]:

@@ -12,8 +12,9 @@ import typing as t
 
 from ..model.errors import ApplyError, ImagesError, NotFoundError
 from ..model.host import Identity
-from ..plan.actions import Build, Pending, Pull, Push, Tag, Untag
+from ..plan.actions import Build, Pull, Push, Tag, Untag
 from ..plan.outputs import Write
+from ..plan.world import Pending
 from .outcome import Outcome
 from .sources import NO_MIRRORS
 from .transfer import BlobCopy, Copies, Turns

@@ -15,12 +15,7 @@ if t.TYPE_CHECKING:
     from ..model.reference import Reference
     from ..model.resolved import Resolved
     from .desired import DesiredBuild
-
-
-class Pending(t.NamedTuple):
-    """An identity that is known only when the action ``made_by`` (its id) is done."""
-
-    made_by: int
+    from .world import Pending
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan in the making: each method adds one kind of action and follows it in the world."""
+"""A plan in the making: each method adds one kind of action and follows it in the world.
+
+Actions are compiled with the first of them: most tasks have none.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
 from ..model.host import Identity
-from .actions import Build, Pending, Pull, Push, Tag, Untag
 from .plan import Plan, Row
-from .world import Held, World
+from .world import Held, Pending, World
 
 if t.TYPE_CHECKING:
     from ..model.digest import Digest
@@ -20,7 +22,7 @@ if t.TYPE_CHECKING:
     from ..model.output import Output
     from ..model.reference import Reference
     from ..model.resolved import Resolved
-    from .actions import Action
+    from .actions import Action, Untag
     from .desired import DesiredBuild
 
 _PENDING_TEXT = "(built in this run)"
@@ -69,6 +71,8 @@ class Draft:
 
     def pull(self, name: Reference, *, resolved: Resolved, cause: str, told: Told = Told()) -> Held:  # noqa: B008
         """Plan to fetch ``resolved`` (its manifest is known) and to name it; return what the name then holds."""
+        from .actions import Pull
+
         manifest, identity = resolved.manifest, resolved.identity
         if manifest is None:
             raise TypeError(f"{name} is pulled although its manifest was not asked for")
@@ -83,6 +87,8 @@ class Draft:
 
     def build(self, name: Reference, *, build: DesiredBuild, cause: str) -> Held:
         """Plan to build an image and to name it, after what it starts from; return what the name then holds."""
+        from .actions import Build
+
         target = Held(Pending(self._next_id), made_by=self._next_id)
         needs = sorted({self.world.names[base].made_by for base in build.bases if base in self.world.names} - {0})
         self.actions.append(Build(*self._naming(name, target, cause=cause, needs=tuple(needs)), build=build))
@@ -90,6 +96,8 @@ class Draft:
 
     def tag(self, name: Reference, *, source: Held, cause: str) -> None:
         """Plan to put ``name`` on what ``source`` holds."""
+        from .actions import Tag
+
         target = source._replace(made_by=self._next_id)
         basics = self._naming(name, target, cause=cause, needs=_needs(source))
         self.actions.append(Tag(*basics, source=source.identity))
@@ -105,6 +113,8 @@ class Draft:
 
     def push(self, name: Reference, *, source: Held, remote: Identity | None, cause: str) -> None:
         """Plan to make ``name`` at its registry, which points at ``remote``, point at what ``source`` holds."""
+        from .actions import Push
+
         is_exact, digest, size = self.observed.abilities.sends_exact, None, 0
         if isinstance(source.identity, Identity) and is_exact:
             index = self.observed.whole_index(source.identity)
@@ -170,6 +180,8 @@ class Draft:
         return len(self.actions) + len(self.leftovers) + 1
 
     def _removal(self, name: Reference, *, cause: str) -> Untag:
+        from .actions import Untag
+
         target = self.world.remove(name)
         is_last = not self.world.is_named(target)
         deletes = self.world.drop(target, prunes=self._prunes) if is_last else ()

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 from ..model.host import Identity
 from .actions import Action
-from .world import Held
+from .world import Held, Pending
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..model.output import Output, Written
     from ..model.reference import Reference
-    from .actions import Pending
     from .draft import Draft
 
 

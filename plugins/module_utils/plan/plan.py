@@ -77,6 +77,11 @@ class Plan(t.NamedTuple):
         """Bytes to move, at most."""
         return sum(action.size for action in self.actions)
 
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """IDs of the images that go."""
+        return tuple(image_id for action in self.actions for image_id in getattr(action, "deletes", ()))
+
     def text(self) -> str:
         """Return the plan as people read it: a line in all, then a line for each action."""
         if self.is_empty:

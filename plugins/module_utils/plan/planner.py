@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ..model.errors import ImagesError, InputError, NotFoundError, UnsupportedError, raise_problems
+from ..model.errors import ImagesError, raise_problems
 from ..model.host import Identity
 from ..model.reference import ImageId, Reference
-from .actions import Pending
 from .claims import claims_of, shown_name
 from .draft import Draft, Told, digest_of
 from .questions import (
@@ -26,7 +25,7 @@ from .questions import (
     need_of,
     question_for,
 )
-from .world import held
+from .world import Pending, held
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,12 +119,12 @@ def _plan_content(draft: Draft, item: DesiredImage, *, answers: Answers) -> _Con
         return _provided(draft, made, item=item)
     image = local_image(item, draft.observed)
     if made is not None:
-        raise _not_on_host(item, image)
+        _refuse_absent(item, image)
     need = need_of(item, draft.observed, made=set())
     if not need and image is not None and image.is_complete:
         return _as_it_is(shown_name(item, image), image, item=item)
     if item.pull == "never" or (not need and isinstance(item.wanted, ImageId)):
-        raise _not_on_host(item, image)
+        _refuse_absent(item, image)
     elsewhere = held_elsewhere(item, draft.observed) if not need else None
     if elsewhere is not None:
         return _plan_name(draft, _reference(item).without_digest(), image=_led(elsewhere, item))
@@ -204,13 +203,9 @@ def _refuse_other_platform(item: DesiredImage, observed: Observed) -> None:
         return
     if (wanted.os, wanted.architecture) == (own.os, own.architecture):  # what such an engine takes anyway
         return
-    raise UnsupportedError(
-        f"{item.path}: {observed.engine} here can only pull for {observed.platform}",
-        code="engine-too-old",
-        why=f"platform {item.platform} is wanted, and this engine is too old to be told a platform",
-        fix="upgrade the engine, set api_version to auto if it is pinned, or leave the option platform out",
-        subject=f"{item.path}.platform",
-    )
+    from .refusals import other_platform
+
+    raise other_platform(item, observed)
 
 
 def _is_wanted(
@@ -346,12 +341,9 @@ def _is_held_by_digest(name: Reference | ImageId, draft: Draft) -> bool:
 def _reference(item: DesiredImage) -> Reference:
     wanted = item.wanted
     if isinstance(wanted, ImageId):
-        raise InputError(
-            f"{wanted} is an image ID, a name is needed here",
-            code="id-not-a-name",
-            fix="write the name with its repository",
-            subject=item.path,
-        )
+        from .refusals import id_not_a_name
+
+        raise id_not_a_name(item)
     return wanted
 
 
@@ -363,17 +355,7 @@ def _named_like(resolved: Reference, item: DesiredImage) -> Reference:
     return resolved
 
 
-def _not_on_host(item: DesiredImage, image: LocalImage | None) -> NotFoundError:
-    if image is None:
-        why = "no image of that name, digest or ID is there"
-    elif not image.is_complete:
-        why = damage_of(image)
-    else:
-        why = f"the host has it for {image.platform}, {item.platform} is wanted"
-    return NotFoundError(
-        f"{item.wanted} is not on the host",
-        code="not-on-host",
-        why=why,
-        fix="pull or build it first, and name it as the host does",
-        subject=item.path,
-    )
+def _refuse_absent(item: DesiredImage, image: LocalImage | None) -> t.NoReturn:
+    from .refusals import not_on_host
+
+    raise not_on_host(item, image)

@@ -10,7 +10,6 @@ import typing as t
 
 from ..model.host import Identity
 from ..model.media_types import is_nondistributable
-from .actions import Pending
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +17,12 @@ if t.TYPE_CHECKING:
     from ..model.descriptor import Descriptor
     from ..model.host import Container, LocalImage, Observed
     from ..model.reference import Reference
+
+
+class Pending(t.NamedTuple):
+    """An identity that is known only when the action ``made_by`` (its id) is done."""
+
+    made_by: int
 
 
 class Held(t.NamedTuple):

@@ -11,7 +11,6 @@ import re
 import typing as t
 
 from ..model.errors import InputError, Problem
-from ..wire.redact import redact_url
 from .option_problems import TLS, is_given, is_network
 
 if t.TYPE_CHECKING:
@@ -76,6 +75,8 @@ def docker_options(params: Params, environ: Mapping[str, str]) -> DockerOptions:
     uses_tls = is_network(address) and bool(tls or validates or is_https)
     files = [name for name in TLS[2:] if is_given(params, name)]
     if files and not uses_tls and is_network(address):
+        from ..wire.redact import redact_url
+
         told = f"the connection to {redact_url(address)} has no TLS"
         given.problems.append(Problem(files[0], told, "set tls or validate_certs, or leave it out"))
     folder = environ.get("DOCKER_CERT_PATH", "")

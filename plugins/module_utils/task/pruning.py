@@ -72,9 +72,8 @@ class PruneRun:
         self.warnings += [*plan.warnings, *outcome.warnings]
         told = report(plan, outcome=outcome, engine=engine)
         rows = zip(told["images"], pruning.images)
-        deleted = [image_id for action in plan.actions for image_id in getattr(action, "deletes", ())]
         images = [{**row, **_details(image)} for row, image in rows]
-        return {"untagged": [], **told, "images": images, "deleted": deleted, "space_reclaimed": plan.frees}
+        return {"untagged": [], **told, "images": images, "deleted": list(plan.deleted), "space_reclaimed": plan.frees}
 
     def _observe(self) -> Observed:
         """Return the host; of what may go with size and age, where the list of images does not tell them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..model.host import Identity
-from ..plan.actions import Pending, Untag
+from ..plan.world import Pending
 
 if t.TYPE_CHECKING:
     from ..apply.outcome import Outcome
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 
 def report(plan: Plan, *, outcome: Outcome, engine: Engine) -> dict[str, t.Any]:
     """Return the result of a task. Of a plan with nothing Pending it is the same before and after it is carried out."""
-    removed = [action for action in plan.actions if isinstance(action, Untag)]
+    removed = [action for action in plan.actions if action.kind == "untag"]
     result: dict[str, t.Any] = {
         "changed": not plan.is_empty,
         "engine": engine.name,
@@ -30,7 +30,7 @@ def report(plan: Plan, *, outcome: Outcome, engine: Engine) -> dict[str, t.Any]:
     }
     if removed:
         result["untagged"] = [str(action.reference) for action in removed]
-        result["deleted"] = [image_id for action in removed for image_id in action.deletes]
+        result["deleted"] = list(plan.deleted)
     return result
 
 

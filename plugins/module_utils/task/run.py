@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
@@ -15,7 +14,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ..apply.outcome import Outcome
 from ..model.errors import InputError
 from ..model.reference import Reference
-from ..plan.actions import Untag
 from ..plan.planner import plan_images
 from ..plan.questions import Answers, ask, look_for
 from .check_mode import is_plan_only
@@ -27,37 +25,13 @@ from .session import Session
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..model.build_order import Built
     from ..model.errors import Problem
-    from ..model.host import Identity, Observed
-    from ..model.output import Output
     from ..plan.desired import Desired
-    from ..plan.plan import Plan
     from ..plan.questions import Questions
+    from .builder import Builder
     from .checks import Checks
     from .options import Spec
 
-
-class Builder(t.Protocol):
-    """How builds are prepared and carried out: ``task/builds.py``. Modules that never build do not ship it."""
-
-    def load(self, desired: Desired, *, observed: Observed, session: Session) -> Desired:
-        """Return ``desired`` with each build read and checked."""
-
-    def with_keys(self, desired: Desired, *, observed: Observed, answers: Answers, session: Session) -> Desired:
-        """Return ``desired`` with the key of each build's inputs."""
-
-    def with_written(self, desired: Desired, *, answers: Answers) -> Answers:
-        """Return ``answers`` with what outputs hold."""
-
-    def write(self, output: Output, *, name: Reference, identity: Identity, session: Session) -> None:
-        """Write an image of the host to an output."""
-
-    def carry_out(self, spec: object, *, session: Session) -> Built:
-        """Build, and return what was built, and by what."""
-
-
-if t.TYPE_CHECKING:
     OpenBuilder = Callable[[], Builder]
     OpenChecks = Callable[[Mapping[str, t.Any]], Checks]
 
@@ -135,22 +109,17 @@ def converge(
         desired = builds.with_keys(desired, observed=observed, answers=answers, session=session)
         answers = builds.with_written(desired, answers=answers)
     plan = plan_images(desired, observed, answers=answers)
-    freed = _freed(plan, observed, session=session)
-    session.check_room(plan)
-    outcome = Outcome() if is_dry or plan.is_empty else _carry_out(plan, session=session, builder=builds)
+    outcome = Outcome()
+    freed: dict[str, int] = {}
+    if not plan.is_empty:
+        from .carrying import carry_out, freed_by  # compiled where something is to do
+
+        freed = freed_by(plan, observed, session=session)
+        session.check_room(plan)
+        if not is_dry:
+            outcome = carry_out(plan, session=session, builder=builds)
     warnings = [*plan.warnings, *outcome.warnings, *session.warnings()]
     return {**report(plan, outcome=outcome, engine=session.engine), **freed}, warnings
-
-
-def _freed(plan: Plan, observed: Observed, *, session: Session) -> dict[str, int]:
-    """Return what a result tells of bytes of images that go with their last name; they are at most those.
-
-    It stands in no plan's text: engines count layers that images share in ways of their own.
-    """
-    removed = [action for action in plan.actions if isinstance(action, Untag)]
-    deleted = {image_id for action in removed for image_id in action.deletes}
-    going = [image for image in observed.images if image.id in deleted]
-    return {"space_reclaimed": session.engine.freeable(going) if going else 0} if removed else {}
 
 
 def _answers(questions: Questions, session: Session) -> Answers:
@@ -159,34 +128,6 @@ def _answers(questions: Questions, session: Session) -> Answers:
     from .resolve import resolve
 
     return resolve(questions, registry=session.registry, parallel=session.parallel, mirrors=session.mirrors)
-
-
-def _carry_out(plan: Plan, *, session: Session, builder: Builder | None) -> Outcome:
-    from ..apply.execute import Host, apply_plan
-    from ..apply.verify import promised, verify
-
-    def build(spec: object) -> Built:
-        if builder is None:
-            raise TypeError("a module that builds brings a builder")
-        return builder.carry_out(spec, session=session)
-
-    def write(output: Output, *, name: Reference, identity: Identity) -> None:
-        if builder is None:
-            raise TypeError("a module whose images have outputs brings a builder")
-        builder.write(output, name=name, identity=identity, session=session)
-
-    host = Host(session.engine, session.content, build, session.daemon, session.keeps_index, write)
-    watch, path = None, os.environ.get("FLEET_IMAGES_PROGRESS_FILE")
-    if path:
-        from .progress import ProgressFile
-
-        watch = ProgressFile(path)
-        session.at_end(watch.close)
-    outcome = apply_plan(
-        plan, host=host, registry=session.registry, patience=session.patience(), mirrors=session.mirrors, watch=watch
-    )
-    verify(plan, outcome=outcome, observed=session.engine.observe(promised(plan)))
-    return outcome
 
 
 def _registries_of(desired: Desired) -> set[str]:

@@ -13,7 +13,6 @@ import typing as t
 from urllib.parse import quote, urlencode, urlsplit
 
 from ..model.errors import InputError, PeerError, UnsupportedError
-from .redact import redact_url
 
 if t.TYPE_CHECKING:
     import http.client
@@ -58,6 +57,8 @@ class EngineEndpoint(t.NamedTuple):
         scheme, separator, rest = text.partition("://")
         if scheme == "unix" and rest:
             return cls(scheme, rest if rest.startswith("/") else f"/{rest}")
+        from .redact import redact_url
+
         if scheme in ("ssh", "npipe", "fd"):
             raise UnsupportedError(
                 f"Engines cannot be reached over {scheme}://",
@@ -225,6 +226,7 @@ class EngineConnection:
             raise failed.error from None
         except (OSError, HTTPException) as error:
             from .engine_failure import lost
+            from .redact import redact_url
 
             raise lost(error, endpoint=str(self.endpoint), request=f"{method} {redact_url(target)}") from error
 

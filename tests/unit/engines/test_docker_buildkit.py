@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -39,6 +38,7 @@ from ansible_collections.fleet.images.tests.support.build_contexts import (
 )
 from ansible_collections.fleet.images.tests.support.docker_engine import builds_of, engine_at
 from ansible_collections.fleet.images.tests.support.dockerd import Dockerd, start_dockerd
+from ansible_collections.fleet.images.tests.support.processes import seen_of_processes
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -100,16 +100,6 @@ def bytes_of(daemon: Dockerd, image: str) -> bytes:
     with tarfile.open(fileobj=io.BytesIO(daemon.cli("save", image))) as archive:
         members = [member for member in archive if member.isfile()]
         return told + b"".join(t.cast("t.IO[bytes]", archive.extractfile(member)).read() for member in members)
-
-
-def seen_of_processes() -> bytes:
-    """Return the arguments and the environment of every process of this machine."""
-    seen = []
-    for path in Path("/proc").glob("[0-9]*"):
-        for name in ("cmdline", "environ"):
-            with contextlib.suppress(OSError):  # it ended meanwhile
-                seen.append((path / name).read_bytes())
-    return b"".join(seen)
 
 
 def test_a_secret_is_there_while_a_step_runs_and_nowhere_else(

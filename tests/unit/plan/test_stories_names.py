@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ApplyError
-from ansible_collections.fleet.images.plugins.module_utils.plan.actions import Pending, Push
+from ansible_collections.fleet.images.plugins.module_utils.plan.actions import Push
+from ansible_collections.fleet.images.plugins.module_utils.plan.world import Pending
 from ansible_collections.fleet.images.tests.unit.plan.stories import (
     BOTH,
     NOTHING,
