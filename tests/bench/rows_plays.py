@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.fleet.images.tests.bench.contest import Contest, Line, Row, expect
+from ansible_collections.fleet.images.tests.bench.place import process_time
 from ansible_collections.fleet.images.tests.bench.plays import run_tasks
 from ansible_collections.fleet.images.tests.bench.shapes import KIB, push_many
 
@@ -101,10 +104,13 @@ def present_on_podman(place: Place) -> Contest:
     def peer() -> Measures:
         return {"peer": run_tasks([loop(PRESENT)], home, environment=around).unchanged(PRESENT).seconds}
 
+    def listing() -> Measures:
+        return {"listing": process_time(*place.podman.command("podman", "images", "--quiet"), environment=around)}
+
     def warm() -> None:
         run_tasks([state(names[:1], engine="podman"), loop(1)], home, environment=around)
 
-    return Contest([ours, peer], repeats={ours: 5}, warm=warm)
+    return Contest([ours, listing, peer], repeats={ours: 5, listing: 5}, warm=warm)
 
 
 def one_a_task(place: Place) -> Contest:
@@ -162,11 +168,17 @@ def cold_on_docker(place: Place) -> Contest:
     def peer() -> Measures:
         return {"peer": run(docker_loop(names, daemon.address))}
 
+    def limit() -> Measures:
+        started = time.perf_counter()
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(lambda name: daemon.cli("pull", "--quiet", name), names))
+        return {"limit": time.perf_counter() - started}
+
     def warm() -> None:
         first = [state(names[:1], engine="docker", docker_host=daemon.address), docker_loop(names[:1], daemon.address)]
         run_tasks(first, home)
 
-    return Contest([ours, peer], start=start, warm=warm)
+    return Contest([ours, limit, peer], start=start, warm=warm)
 
 
 _LOOP = "docker_image_pull, a loop"
@@ -174,7 +186,14 @@ _FLOOR = Line(1, "the same", "one ping: what any play takes", 0.0, peer="floor")
 ROWS = (
     Row([Line(1, "100 images present, docker (whole play)", _LOOP, 40), _FLOOR], present_on_docker, rounds=1),
     Row([Line(2, "the same, tags asked for (whole play)", f"{_LOOP}, always", 40)], unmoved_on_docker, rounds=1),
-    Row([Line(3, "100 images present, podman (whole play)", "podman_image, a loop", 33)], present_on_podman, rounds=1),
+    Row(
+        [
+            Line(3, "100 images present, podman (whole play)", "podman_image, a loop", 33),
+            Line(3, "the same", "podman images, once: what podman takes", 0.0, peer="listing"),
+        ],
+        present_on_podman,
+        rounds=1,
+    ),
     Row(
         [
             Line(5, "20 tasks with a present image each (whole play)", "docker_image_pull", 1.5),
@@ -183,5 +202,11 @@ ROWS = (
         ],
         one_a_task,
     ),
-    Row([Line(10, "cold pull of 20 images into docker (whole play)", _LOOP, 4)], cold_on_docker),
+    Row(
+        [
+            Line(10, "cold pull of 20 images into docker (whole play)", _LOOP, 4),
+            Line(10, "the same", "docker pull, 4 at a time: what docker takes", 0.0, peer="limit"),
+        ],
+        cold_on_docker,
+    ),
 )

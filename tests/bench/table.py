@@ -59,7 +59,7 @@ def markdown(entries: Sequence[Entry], machine: Sequence[str]) -> str:
             rows.append(f"| {number} | {name} | {entry['peer_name']} | not run: {entry['not_run']} | | | | |")
             continue
         ours, peers = (_figure(entry, *keys) for keys in (("ours", "spread"), ("peer", "peer_spread")))
-        ratio = f"**{entry['ratio']:g}**" if is_met(entry) else f"{entry['ratio']:g}"
+        ratio = f"**{entry['ratio']:g}**" if entry["goal"] and is_met(entry) else f"{entry['ratio']:g}"
         goal = f"{entry['goal']:g}" if entry["goal"] else "none"
         cells = [number, name, entry["peer_name"], ours, peers, ratio, goal, str(entry["runs"])]
         rows.append(f"| {' | '.join(cells)} |")

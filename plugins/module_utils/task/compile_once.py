@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Imports from a module's payload at half their price: each file is compiled once, not twice. See docs/decisions/0022.
+"""Each file of a module's payload is compiled once, not twice. See docs/decisions/0022.
 
-Ansible runs a module out of a zip of source files. Before Python loads one of them it asks the zip's importer where the
-file is; ``zipimporter.get_filename`` compiles the file to find out, and throws away what it compiled.
+Before Python loads a file of the zip, it asks ``zipimporter.get_filename`` where it is, which compiles it to find out.
 """
 
 from __future__ import annotations

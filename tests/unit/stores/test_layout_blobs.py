@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import io
+import os
 import typing as t
 
 import pytest
@@ -17,7 +18,7 @@ from ansible_collections.fleet.images.plugins.module_utils.model.errors import (
     NotFoundError,
     UnavailableError,
 )
-from ansible_collections.fleet.images.plugins.module_utils.stores import layout_blobs, layout_partial
+from ansible_collections.fleet.images.plugins.module_utils.stores import layout_blobs, layout_partial, verify
 from ansible_collections.fleet.images.plugins.module_utils.stores.layout_blobs import BlobDirectory
 from ansible_collections.fleet.images.tests.unit.stores.sample_images import noise, opening
 
@@ -160,6 +161,25 @@ def test_a_disk_that_fills_up_meanwhile_is_told_and_is_not_left_full(
         blobs.write(BLOB, opening(CONTENT))
     assert caught.value.code == "disk-full"
     assert list(blobs.partials.iterdir()) == []
+
+
+def test_the_disk_starts_on_each_full_window_while_the_next_arrives(
+    blobs: BlobDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+
+    def note(_handle: int, start: int, length: int, advice: int) -> t.NoReturn:
+        assert advice == os.POSIX_FADV_DONTNEED
+        told.append((start, length))
+        raise OSError(22, "Invalid argument")  # a file system that takes no hints
+
+    monkeypatch.setattr(layout_partial, "_WINDOW", 30_000)
+    monkeypatch.setattr(verify, "CHUNK", 7_000)
+    monkeypatch.setattr(os, "posix_fadvise", note)
+    leave_partial(blobs, CONTENT[:31_000])
+    assert blobs.write(BLOB, opening(CONTENT)) is True
+    assert told == [(30_000, 30_000), (60_000, 30_000)]
+    assert blobs.path(BLOB.digest).read_bytes() == CONTENT
 
 
 def test_reading_from_an_offset_past_the_end_gives_nothing(blobs: BlobDirectory) -> None:
