@@ -67,9 +67,12 @@ def expect(what: str, *, holds: bool) -> None:
 
 
 def compete(contest: Contest, *, rounds: int) -> dict[str, list[float]]:
-    """Let all sides take turns for so many rounds; return each measure's figures, one a round."""
-    (contest.warm or (lambda: _round(contest)))()
-    counted = [_round(contest) for _turn in range(rounds)]
+    """Let all sides take turns for so many rounds; return each measure's figures, one a round.
+
+    Every other round goes backwards, for a disk still works at what the side before has left it.
+    """
+    (contest.warm or (lambda: _round(contest.sides, contest)))()
+    counted = [_round(contest.sides[:: -1 if turn % 2 else 1], contest) for turn in range(rounds)]
     return {name: [figures[name] for figures in counted] for name in counted[0]}
 
 
@@ -95,9 +98,9 @@ def significant(value: float) -> float:
     return float(f"{value:.3g}") if value < 100 else float(round(value))
 
 
-def _round(contest: Contest) -> dict[str, float]:
+def _round(sides: Sequence[Callable[[], Measures]], contest: Contest) -> dict[str, float]:
     found: dict[str, float] = {}
-    for side in contest.sides:
+    for side in sides:
         runs = []
         for _turn in range(contest.repeats.get(side, 1)):
             contest.start()

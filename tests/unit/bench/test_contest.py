@@ -31,7 +31,7 @@ def told(**figures: list[float]) -> dict[str, t.Any]:
     return compare(LINE, figures)
 
 
-def test_sides_take_turns_each_from_the_start_and_the_first_round_does_not_count() -> None:
+def test_sides_take_turns_forwards_and_backwards_from_the_start_and_the_first_round_does_not_count() -> None:
     order: list[str] = []
     ours, theirs = iter(range(100, 200)), iter(range(200, 300))
 
@@ -44,7 +44,8 @@ def test_sides_take_turns_each_from_the_start_and_the_first_round_does_not_count
         return {"peer": next(theirs)}
 
     figures = compete(Contest([our_side, their_side], start=lambda: order.append("start")), rounds=2)
-    assert order == ["start", "ours", "start", "peer"] * 3
+    forwards = ["start", "ours", "start", "peer"]
+    assert order == [*forwards, *forwards, "start", "peer", "start", "ours"]
     assert figures == {"ours": [101, 102], "peer": [201, 202]}
 
 
