@@ -71,8 +71,9 @@ def compete(contest: Contest, *, rounds: int) -> dict[str, list[float]]:
 
     Every other round goes backwards, for a disk still works at what the side before has left it.
     """
-    (contest.warm or (lambda: _round(contest.sides, contest)))()
-    counted = [_round(contest.sides[:: -1 if turn % 2 else 1], contest) for turn in range(rounds)]
+    (contest.warm or (lambda: _round(contest)))()
+    backwards = contest._replace(sides=contest.sides[::-1])
+    counted = [_round(backwards if turn % 2 else contest) for turn in range(rounds)]
     return {name: [figures[name] for figures in counted] for name in counted[0]}
 
 
@@ -98,9 +99,9 @@ def significant(value: float) -> float:
     return float(f"{value:.3g}") if value < 100 else float(round(value))
 
 
-def _round(sides: Sequence[Callable[[], Measures]], contest: Contest) -> dict[str, float]:
+def _round(contest: Contest) -> dict[str, float]:
     found: dict[str, float] = {}
-    for side in sides:
+    for side in contest.sides:
         runs = []
         for _turn in range(contest.repeats.get(side, 1)):
             contest.start()

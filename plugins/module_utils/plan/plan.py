@@ -12,6 +12,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model.digest import Digest
+    from ..model.reference import Reference
     from .actions import Action, Untag
 
 _SHORT = 12  # characters of a digest, as engines show them
@@ -76,6 +77,11 @@ class Plan(t.NamedTuple):
     def size(self) -> int:
         """Bytes to move, at most."""
         return sum(action.size for action in self.actions)
+
+    @property
+    def untagged(self) -> tuple[Reference, ...]:
+        """Names that go."""
+        return tuple(action.reference for action in self.actions if action.kind == "untag")
 
     @property
     def deleted(self) -> tuple[str, ...]:

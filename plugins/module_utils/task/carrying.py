@@ -28,7 +28,7 @@ def freed_by(plan: Plan, observed: Observed, *, session: Session) -> dict[str, i
 
     It stands in no plan's text: engines count layers that images share in ways of their own.
     """
-    if not any(action.kind == "untag" for action in plan.actions):
+    if not plan.untagged:
         return {}
     deleted = frozenset(plan.deleted)
     going = [image for image in observed.images if image.id in deleted]

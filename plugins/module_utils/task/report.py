@@ -20,7 +20,6 @@ if t.TYPE_CHECKING:
 
 def report(plan: Plan, *, outcome: Outcome, engine: Engine) -> dict[str, t.Any]:
     """Return the result of a task. Of a plan with nothing Pending it is the same before and after it is carried out."""
-    removed = [action for action in plan.actions if action.kind == "untag"]
     result: dict[str, t.Any] = {
         "changed": not plan.is_empty,
         "engine": engine.name,
@@ -28,8 +27,8 @@ def report(plan: Plan, *, outcome: Outcome, engine: Engine) -> dict[str, t.Any]:
         "actions": [_action(action, outcome) for action in plan.actions],
         "diff": plan.diff(),
     }
-    if removed:
-        result["untagged"] = [str(action.reference) for action in removed]
+    if plan.untagged:
+        result["untagged"] = [str(name) for name in plan.untagged]
         result["deleted"] = list(plan.deleted)
     return result
 
