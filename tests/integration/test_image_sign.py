@@ -230,9 +230,9 @@ def test_what_is_written_is_what_cosign_writes(repository: Repository) -> None:
 def test_of_signers_at_once_none_loses_anothers_signature(repository: Repository, host: Host) -> None:
     made = images.push_image(repository.registry, repository.path, "1")
     signers = [signing.signer(name=f"signer {number}") for number in range(4)]
-    started = [
-        host.start("image_sign", name=[f"{repository}:1"], private_key=pem_key(signer)) for signer in signers
-    ]
+    # With the patience that tasks have: docker-registry refuses for a moment what several put there at once.
+    params = {"name": [f"{repository}:1"], "retry": 3}
+    started = [host.start("image_sign", **params, private_key=pem_key(signer)) for signer in signers]
     said = [process.communicate(timeout=120)[0].decode() for process in started]
     results = [json.loads(text.strip().splitlines()[-1]) for text in said]
     assert [result.get("changed") for result in results] == [True] * 4, results

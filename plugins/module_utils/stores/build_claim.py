@@ -96,7 +96,10 @@ class BuildClaim:
             if holder is None or holder == _FREE.digest or now - since >= self._rhythm.dead:
                 self._prepare()
                 if self._target(self._tag) == holder and self._win():
-                    return self._target(self._wanted) is None  # it may have been put there meanwhile
+                    if self._target(self._wanted) is None:
+                        return True
+                    self.release()  # put there meanwhile
+                    return False
                 since = self._clock()
             left = math.inf if self._deadline is None else started + self._deadline - self._clock()
             if left <= 0:

@@ -135,12 +135,12 @@ def test_of_two_that_claim_at_once_the_last_one_builds() -> None:
     assert time.now >= 5.0
 
 
-def test_what_is_put_there_while_a_claim_settles_is_found() -> None:
+def test_what_is_put_there_while_a_claim_settles_is_found_and_the_claim_given_back() -> None:
     store, time = MemoryStore(), Time()
     time.events.append((0.1, lambda: put(store)))
     claim = host(store, time)
     assert not claim.take()
-    claim.release()
+    assert json.loads(store.read(store.resolve(CLAIM)))["annotations"] == {CLAIM_ANNOTATION: ""}
 
 
 def test_waiting_ends_at_the_deadline() -> None:
