@@ -157,7 +157,7 @@ def test_on_a_terminal_it_can_be_turned_off(case: Case) -> None:
 
 def test_a_run_that_is_interrupted_leaves_no_line_and_no_file(case: Case) -> None:
     case.add_local("ash")
-    # Ansible sends SIGTERM right behind the interrupt, and a worker that gets both at once passes only that one on: then
+    # Ansible sends SIGTERM right behind the interrupt; a worker that gets both at once passes only that one on: then
     # the module is killed, and its whole temporary folder stays.
     with case.watched("interrupted", ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT="600") as terminal:
         assert terminal.watch(Sightings(terminal, "ash").are_enough)
