@@ -106,6 +106,20 @@ def test_all_forms_of_a_pin_mean_the_same_bytes(engine_host: EngineHost, reposit
     assert engine_host.images() == {}
 
 
+def test_a_pin_of_bytes_that_are_there_by_a_tag_stays_with_them(
+    engine_host: EngineHost, repository: Repository
+) -> None:
+    # What happens to a fleet of one platform when another one's image alone is built anew.
+    own, foreign = (make_image({"v": platform.encode()}, platform=platform) for platform in (HOST, FOREIGN))
+    repository.push("1", make_index([own, foreign]))
+    engine_host.do("image_pull", name=f"{repository}:1")
+    moved = repository.push("1", make_index([own, make_image({"v": b"anew"}, platform=FOREIGN)]))
+    pinned: dict[str, t.Any] = {"images": [{"image": f"{repository}@{moved}"}], "unlisted": "remove"}
+    done = engine_host.settle("image_state", **pinned)
+    assert done["images"][0]["digest"] == moved
+    assert f"{repository}@{moved}" in engine_host.digests()
+
+
 def test_of_an_index_the_platform_that_is_wanted_is_taken(engine_host: EngineHost, repository: Repository) -> None:
     name = f"{repository}:1"
     ours, foreign = make_image({"a": b"1"}, platform=HOST), make_image({"a": b"2"}, platform=FOREIGN)

@@ -167,6 +167,11 @@ class Life:
         image = self.engine.observe().find(parse_reference(name.partition(" ")[0]))
         return {f"image {image.id}", *map(str, image.identity.digests)} if image is not None else set()
 
+    def held_as(self) -> dict[str, str]:
+        """Return the image ID of every digest that an image on the host is known by."""
+        images = self.engine.observe().images
+        return {str(digest): image.id for image in images for digest in image.identity.digests}
+
     def ids(self) -> set[str]:
         """Return the IDs of all images on the host."""
         return {image.id for image in self.engine.observe(Look(parents=True)).images}

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 
 def claims_of(draft: Draft, item: DesiredImage) -> set[Reference]:
-    """Return the names that must stay so that the host goes on holding ``item``: a pin's repository has many."""
+    """Return the names that must stay so that the host holds ``item``: a pin's repository has many."""
     found = {name for name in item.tags if name in draft.world.names}
     for name in item.candidates:
         if isinstance(name, ImageId):
@@ -25,9 +25,11 @@ def claims_of(draft: Draft, item: DesiredImage) -> set[Reference]:
             return found.union(image.names if image is not None else ())
         if name.without_digest() in draft.world.names:
             return found | {name.without_digest()}
-        pinned = draft.observed.pinned(name) if name.tag is None else None
-        if pinned is not None:
-            return found.union(other for other in pinned.names if other.repository == name.repository)
+        if name.tag is None:
+            found |= draft.world.tags_with(name)
+            pinned = draft.observed.pinned(name)
+            if pinned is not None:
+                return found.union(other for other in pinned.names if other.repository == name.repository)
     return found
 
 

@@ -184,7 +184,7 @@ def _as_it_is(name: str, image: LocalImage, *, item: DesiredImage, digest: Diges
 def _led(image: LocalImage, item: DesiredImage, *, digest: Digest | None = None) -> LocalImage:
     """Return ``image`` with ``digest``, or the pinned one, as the digest to show, if it is known by it.
 
-    A locked image has the lock's digest, also where its engine does not know it: it came from a mirror, for example.
+    A locked image has the lock's digest, also where its engine does not know it, as from a mirror.
     """
     digest, identity = digest or _pin_of(item), image.identity
     if item.locked is not None and digest is not None and digest not in identity.digests:
@@ -317,25 +317,20 @@ def _is_at_registry(identity: Identity, remote: Identity, *, observed: Observed)
 def _keep_pins(draft: Draft, desired: Desired, *, rows: dict[int, Row]) -> None:
     """Give a digest that is wanted without a tag a name of its own where all its other names move to other images."""
     for at, item in enumerate(desired.images):
-        name = next((name for name in item.candidates if _is_held_by_digest(name, draft)), None)
-        image = draft.observed.pinned(name) if isinstance(name, Reference) else None
         if at not in rows or not item.is_present:
             continue
-        pins = {name for name in item.candidates if isinstance(name, Reference) and name.tag is None}
-        draft.claims.update(dict.fromkeys(pins & draft.world.names.keys(), item.path))
-        if not isinstance(name, Reference) or image is None:
-            continue
-        same = (other for other, there in draft.world.names.items() if draft.world.is_same(there, held(image)))
-        if all(other.repository != name.repository for other in same):
-            draft.tag(name, source=held(image), cause="its other names move to other images")
-            draft.claims[name] = item.path
-            rows[at] = draft.row_with(rows[at], draft.actions[-1])
-
-
-def _is_held_by_digest(name: Reference | ImageId, draft: Draft) -> bool:
-    if isinstance(name, ImageId) or name.tag is not None:
-        return False
-    return name not in draft.world.names and draft.observed.pinned(name) is not None
+        pins = [name for name in item.candidates if isinstance(name, Reference) and name.tag is None]
+        draft.claims.update((name, item.path) for name in pins if name in draft.world.names)
+        for name in pins:
+            image = draft.observed.pinned(name)
+            if name in draft.world.names or image is None:
+                continue
+            same = (other for other, there in draft.world.names.items() if draft.world.is_same(there, held(image)))
+            if all(other.repository != name.repository for other in same):
+                draft.tag(name, source=held(image), cause="its other names move to other images")
+                draft.claims[name] = item.path
+                rows[at] = draft.row_with(rows[at], draft.actions[-1])
+            break
 
 
 def _reference(item: DesiredImage) -> Reference:

@@ -172,7 +172,7 @@ def _names_now(images: Sequence[LocalImage], *, draft: Draft) -> list[Reference]
 
 def _wanted_too(item: DesiredImage, name: Reference, *, path: str) -> InputError:
     return InputError(
-        f"{item.path}: without {item.wanted} the host has no {name.familiar}, which {path} wants present",
+        f"{item.path}: without {item.wanted} the host has no {name.familiar}, by which it holds what {path} wants",
         fix="keep one of the two",
         subject=item.path,
     )

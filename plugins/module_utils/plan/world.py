@@ -85,6 +85,11 @@ class World:
                 del digests[digest]
         return target
 
+    def tags_with(self, digest: Reference) -> set[Reference]:
+        """Return the tags that ``digest`` is beside, none where it is a name."""
+        target, tags = self._digests.get(digest.repository, {}).get(digest), self._tags.get(digest.repository, ())
+        return {tag for tag in tags if target is not None and self.is_same(self.names[tag], target)}
+
     def is_same(self, one: Held, other: Held) -> bool:
         """Tell whether both are one image in the eyes of the engine: they go together."""
         if one.image_id and one.image_id == other.image_id:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.fleet.images.plugins.module_utils.model.errors import ConflictError, InputError
 from ansible_collections.fleet.images.plugins.module_utils.plan.actions import Untag
+from ansible_collections.fleet.images.tests.support.images import MadeIndex, make_index
 from ansible_collections.fleet.images.tests.unit.plan.stories import (
     BOTH,
     NOTHING,
@@ -16,6 +17,7 @@ from ansible_collections.fleet.images.tests.unit.plan.stories import (
     TWO,
     Story,
     absent,
+    index,
     present,
     short,
 )
@@ -115,7 +117,31 @@ def test_removing_bytes_under_a_name_that_is_wanted_is_a_contradiction(
     with pytest.raises(InputError) as caught:
         story.plan(*items)
     assert caught.value.subject == f"images[{int(is_first)}]"
-    assert f"which images[{int(not is_first)}] wants present" in caught.value.what
+    assert f"by which it holds what images[{int(not is_first)}] wants" in caught.value.what
+
+
+#: As BOTH, but another image for arm64: what an index becomes when one platform alone is built anew.
+ARM_MOVED = make_index([BOTH.images[0], index(8, "linux/arm64").images[0]])
+
+
+@pytest.mark.parametrize("known_by", [BOTH, None])
+def test_a_name_beside_which_a_pin_is_pulled_stays_with_what_is_not_listed(
+    story: Story, known_by: MadeIndex | None
+) -> None:
+    story.host.hold(BOTH.images[0], "app:1", "app:2", index=known_by)
+    story.registries.push("app:1", ARM_MOVED)
+    plan = story.plan(present(f"app@{ARM_MOVED.digest}"), removes_unlisted=True)
+    assert [(action.kind, str(action.digest)) for action in plan.actions] == [("pull", ARM_MOVED.digest)]
+
+
+@pytest.mark.parametrize("known_by", [BOTH, None])
+def test_a_name_beside_which_a_pin_is_pulled_cannot_be_wanted_gone(story: Story, known_by: MadeIndex | None) -> None:
+    story.host.hold(BOTH.images[0], "app:1", index=known_by)
+    story.registries.push("app:1", ARM_MOVED)
+    with pytest.raises(InputError) as caught:
+        story.plan(present(f"app@{ARM_MOVED.digest}"), absent("app:1"))
+    assert caught.value.subject == "images[1]"
+    assert "by which it holds what images[0] wants" in caught.value.what
 
 
 def test_bytes_that_one_item_brings_and_another_wants_gone_are_a_contradiction(story: Story) -> None:
