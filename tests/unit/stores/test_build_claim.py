@@ -192,7 +192,7 @@ def test_a_claim_is_renewed_until_it_is_released() -> None:
 
 def test_ten_hosts_at_once_agree_on_one_at_a_real_registry(registry: Registry) -> None:
     wanted = parse_reference(registry.reference("shared", "build-0123"))
-    rhythm = Rhythm(settle=0.5, poll=0.05, longest_poll=0.1, renew=0.2)
+    rhythm = Rhythm(poll=0.05, longest_poll=0.1, renew=0.2)
     built = []
 
     def converge(_number: int) -> bool:
@@ -238,7 +238,7 @@ def test_a_host_that_is_killed_while_it_builds_is_followed_by_another(registry: 
         assert holder.stdout.readline().strip() == b"True"
         store = registries.store(wanted)
         # It shows that it builds, so nobody else does, however long that takes.
-        waiting = BuildClaim(store, wanted, deadline=3.0, rhythm=Rhythm(poll=0.1, longest_poll=0.1, dead=2.0))
+        waiting = BuildClaim(store, wanted, deadline=6.0, rhythm=Rhythm(poll=0.1, longest_poll=0.1, dead=4.0))
         with pytest.raises(UnavailableError):
             waiting.take()
         holder.kill()
