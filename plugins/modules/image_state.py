@@ -274,6 +274,7 @@ options:
       - What happens to names on the host that no entry of O(images) asks for.
       - V(remove) removes them, except for those in O(protect). With an empty list it removes all others. Look at it
         with C(--check --diff) first.
+      - An entry that is a digest without a tag also asks for the tags of its repository that name the same image.
     type: str
     choices: [keep, remove]
     default: keep
