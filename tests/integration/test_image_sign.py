@@ -17,6 +17,7 @@ import typing as t
 import pytest
 from ansible_collections.fleet.images.tests.support import images, signing
 from ansible_collections.fleet.images.tests.support.cosign_keys import cosign_key, pem_key
+from ansible_collections.fleet.images.tests.support.lifecycle import PATIENT
 from ansible_collections.fleet.images.tests.support.module import run_module
 from ansible_collections.fleet.images.tests.support.playbook import run_playbook
 from ansible_collections.fleet.images.tests.support.programs import require, run
@@ -230,8 +231,7 @@ def test_what_is_written_is_what_cosign_writes(repository: Repository) -> None:
 def test_of_signers_at_once_none_loses_anothers_signature(repository: Repository, host: Host) -> None:
     made = images.push_image(repository.registry, repository.path, "1")
     signers = [signing.signer(name=f"signer {number}") for number in range(4)]
-    # With the patience that tasks have: docker-registry refuses for a moment what several put there at once.
-    params = {"name": [f"{repository}:1"], "retry": 3}
+    params = {"name": [f"{repository}:1"], **PATIENT}
     started = [host.start("image_sign", **params, private_key=pem_key(signer)) for signer in signers]
     said = [process.communicate(timeout=120)[0].decode() for process in started]
     results = [json.loads(text.strip().splitlines()[-1]) for text in said]

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.fleet.images.tests.support.images import make_image
-from ansible_collections.fleet.images.tests.support.lifecycle import Host, Repository, kinds
+from ansible_collections.fleet.images.tests.support.lifecycle import PATIENT, Host, Repository, kinds
 from ansible_collections.fleet.images.tests.support.registry import Registry, RegistryOptions
 
 if t.TYPE_CHECKING:
@@ -137,8 +137,7 @@ def result(process: subprocess.Popen[bytes]) -> dict[str, t.Any]:
 
 def test_ten_hosts_at_once_do_one_build(order: Order, tmp_path: Path) -> None:
     hosts = [Host(tmp_path / f"host-{number}") for number in range(10)]
-    # With the patience that tasks have: docker-registry refuses for a moment what several put there at once.
-    running = [host.start("image_build", **order.params, retry=3) for host in hosts]
+    running = [host.start("image_build", **order.params, **PATIENT) for host in hosts]
     done = [result(process) for process in running]
     builders = [action["builder"] for told in done for action in told["actions"] if action["action"] == "build"]
     assert builders.count("native") == 1, builders

@@ -15,6 +15,8 @@ import sys
 import typing as t
 from pathlib import Path
 
+from ansible_collections.fleet.images.plugins.module_utils.task.options import COMMON
+
 from . import images
 from .forked_module import run_forked
 from .module import _RUNNER, COLLECTIONS, ModuleRun
@@ -27,6 +29,9 @@ if t.TYPE_CHECKING:
 HOST = "linux/" + {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 FOREIGN = "linux/s390x"
 UNMADE = "linux/mips64le"
+#: For hosts at one registry at once, the patience that tasks have: docker-registry refuses for a moment what several
+#: put there.
+PATIENT: t.Mapping[str, t.Any] = {"retry": COMMON["retry"]["default"]}
 
 
 class Repository(t.NamedTuple):

@@ -322,8 +322,8 @@ def _keep_pins(draft: Draft, desired: Desired, *, rows: dict[int, Row]) -> None:
         pins = [name for name in item.candidates if isinstance(name, Reference) and name.tag is None]
         draft.claims.update((name, item.path) for name in pins if name in draft.world.names)
         for name in pins:
-            image = draft.observed.pinned(name)
-            if name in draft.world.names or image is None:
+            image = None if name in draft.world.names else draft.observed.pinned(name)
+            if image is None:
                 continue
             same = (other for other, there in draft.world.names.items() if draft.world.is_same(there, held(image)))
             if all(other.repository != name.repository for other in same):
